@@ -1,0 +1,1 @@
+"""Singer tap for Qonto: every resource of every organization that a user consented to."""

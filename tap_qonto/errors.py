@@ -1,0 +1,61 @@
+"""What can go wrong, as a tree. Every message is one sentence that may be printed as it is.
+
+    QontoError                 exit code 1: this run is incomplete, the next one reads it again
+    ├── SettingsError          a setting is missing or wrong; nothing was requested
+    ├── StoreError             the token store can't be opened, read or written
+    ├── LoginRequired          exit code 3: only a person at the consent page can mend it
+    ├── RequestDenied          Qonto refuses one stream of one organization (403, 404, 410)
+    ├── RequestRejected        Qonto does not accept the request itself (400, 422)
+    └── RequestFailed          the API did not answer properly, after all retries
+
+No message holds a token, a secret, a response body or a query string.
+"""
+
+from __future__ import annotations
+
+
+class QontoError(Exception):
+    """Base of all errors raised on purpose; the message tells what mends it."""
+
+    exit_code = 1
+
+
+class SettingsError(QontoError):
+    """One or more settings are missing or wrong. `args[0]` joins all of `problems`."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(" ".join(problems))
+        self.problems = problems
+
+
+class StoreError(QontoError):
+    """The token store can't be opened, read or written."""
+
+
+class LoginRequired(QontoError):  # noqa: N818 - says what to do, like the SDK's `AbortedSync…`
+    """The session is gone (refused, expired, revoked or never made): a person has to log in."""
+
+    exit_code = 3
+
+
+class RequestDenied(QontoError):  # noqa: N818
+    """Qonto refuses a stream of an organization: scope, role, plan, feature or consent.
+
+    `status` is 403, 404 or 410 (or 401 where an endpoint does not take API keys).
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RequestRejected(QontoError):  # noqa: N818
+    """Qonto does not accept a parameter (400, 422): never repeated as it is."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RequestFailed(QontoError):  # noqa: N818
+    """No usable answer: 429, 5xx, a cut connection or a broken body, after all retries."""
