@@ -1,0 +1,238 @@
+"""The contract: what Qonto's rows look like and how its endpoints are asked, from `openapi.json`.
+
+The document is made by `scripts/contract.py`; every quirk of the schemas is folded in there. Each
+stream finds its schema there under its own name, through the SDK's schema source:
+
+    schema = StreamSchema(CONTRACT)
+
+Two things happen here and not in the document: `organization_id` becomes the first property of
+every row, and secrets leave. Secrets are signed download links, which die after 30 minutes (Q92),
+links that let anybody pay, sign or read without a login (Q96: `invoice_url`, `quote_url`,
+`sign_url`, the `url` of a payment link) and the `secret` of webhooks. They are in no schema and in
+no row.
+
+What has to be done to a row so that it fits its schema is in `row_facts`, as data.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from singer_sdk.schema.source import OpenAPISchema, OpenAPISchemaNormalizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Schema = dict[str, Any]
+
+FieldPath = tuple[str, ...]
+"""Where a value sits in a row: names from the outside in, `[]` for each item of a list."""
+
+DOCUMENT = importlib.resources.files("tap_qonto").joinpath("openapi.json")
+
+ORGANIZATIONS = "user_organizations"
+
+ORGANIZATION_ID: Schema = {
+    "type": "string",
+    "description": "The organization the row was read from, as in user_organizations.id.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """What turns a row as Qonto sends it into a row as the stream's schema promises it.
+
+    To be applied in this order: `fills`, `nulls`, `texts`, `datetimes`, then `secrets` and
+    top-level names outside `properties` leave. Paths under a secret are listed nowhere else.
+    """
+
+    properties: tuple[str, ...]
+    """Top-level names in the order of the schema: what may be emitted."""
+
+    known: frozenset[str]
+    """Top-level names that Qonto is known to send, emitted or not; others are news (Q47)."""
+
+    fills: tuple[tuple[str, FieldPath], ...]
+    """Top-level names that take, when missing or null, the value at a path (Q60, Q65, Q79)."""
+
+    nulls: tuple[tuple[FieldPath, str], ...]
+    """Values that stand for nothing and become null (Q73)."""
+
+    texts: tuple[FieldPath, ...]
+    """Text in the schema, but any type on the wire (Q63, Q75): other types become JSON text."""
+
+    datetimes: tuple[FieldPath, ...]
+    """Timestamps in any style of Q53; they leave as RFC 3339 in UTC, without a zone means UTC."""
+
+    dates: tuple[FieldPath, ...]
+    """Calendar dates, `YYYY-MM-DD`; nothing is done to a good one."""
+
+    secrets: tuple[FieldPath, ...]
+    """Never emitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One bulk endpoint, as far as documentation, login and tests want to know it."""
+
+    stream: str
+    method: str
+    """`GET`, and `POST` for the search of suppliers (Q44)."""
+
+    path: str
+    """From the root, with the parent's id as `{id}`: `/v2/transactions/{id}/attachments`."""
+
+    summary: str
+    description: str
+    deprecated: bool
+
+    envelope: str | None
+    """Name around the rows; None when the body is the row (Q69)."""
+
+    primary_keys: tuple[str, ...]
+    """The stream's key: `organization_id`, the parent's id where there is one, Qonto's key."""
+
+    parent: dict[str, str] | None
+    """`stream` and `from` (whose rows, which field), `param` (sent), `property` (of the row)."""
+
+    scopes: tuple[str, ...]
+    """OAuth scopes that open it; several are alternatives not yet decided (Q11): ask for all."""
+
+    plan: str | None
+    """Plan, add-on or other condition, in a sentence."""
+
+    pagination: dict[str, Any]
+    """`style`, `default-size`, `max-size` and `meta`: the name of the page counters or None."""
+
+    incremental: dict[str, Any] | None
+    """`filter`, `field`, `sort`, `captures`, `note`; None when changes can't be asked for."""
+
+    example: dict[str, Any] = field(repr=False)
+    """An answer as Qonto sends it, envelope and page counters included."""
+
+
+class _AsIs(OpenAPISchemaNormalizer):
+    """Leaves schemas alone: `scripts/contract.py` has normalised them, once for all runs."""
+
+    def preprocess_schema(self, schema: Schema, *, key_properties: Sequence[str] = ()) -> Schema:  # noqa: ARG002 - the SDK's signature
+        return schema
+
+
+class Contract(OpenAPISchema[str]):
+    """The SDK's schema source over `openapi.json`: a stream's name gives the schema of its rows.
+
+    A schema is built once per process and handed out as the same object at each access; with the
+    SDK's own normaliser it would be copied for every row.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(str(DOCUMENT), preprocessor=_AsIs())
+
+    @functools.cached_property
+    def spec(self) -> dict[str, Any]:
+        """The document, read at first use."""
+        return msgspec.json.decode(DOCUMENT.read_bytes(), type=dict[str, Any])
+
+    def resolve_schema(self, key: str) -> Schema:
+        """Build the schema of a stream; raises `KeyError` for a stream that Qonto doesn't have."""
+        schema = _public(self.document_schema(key))
+        if key != ORGANIZATIONS:
+            properties = schema["properties"]
+            properties.pop("organization_id", None)
+            schema["properties"] = {"organization_id": ORGANIZATION_ID, **properties}
+        return schema
+
+    def document_schema(self, key: str) -> Schema:
+        """The row schema as it stands in the document: with secrets and marks for the engine."""
+        schema: Schema = self.spec["components"]["schemas"][key]
+        return schema
+
+
+CONTRACT = Contract()
+
+
+@functools.cache
+def row_facts(stream: str) -> RowFacts:
+    """Read once from the marks in the document what the rows of a stream need."""
+    schema = CONTRACT.document_schema(stream)
+    fields = list(_fields(schema))
+    marked = {name: p["x-from"] for name, p in schema["properties"].items() if "x-from" in p}
+    sources = {name: tuple(source.split(".")) for name, source in marked.items()}
+
+    def where(mark: str, value: object) -> tuple[FieldPath, ...]:
+        return tuple(path for path, facts in fields if facts.get(mark) == value)
+
+    return RowFacts(
+        properties=tuple(CONTRACT.get_schema(stream)["properties"]),
+        known=frozenset(schema["properties"]).union(source[0] for source in sources.values()),
+        fills=tuple(sources.items()),
+        nulls=tuple((path, facts["x-null"]) for path, facts in fields if "x-null" in facts),
+        texts=where("x-text", value=True),
+        datetimes=where("format", "date-time"),
+        dates=where("format", "date"),
+        secrets=tuple(path for path, facts in _fields(schema, secret=True)),
+    )
+
+
+@functools.cache
+def endpoints() -> dict[str, Endpoint]:
+    """All bulk endpoints by the name of their stream, in the order of the document."""
+    return {
+        operation["x-stream"]: _endpoint(path, method, operation)
+        for path, operations in CONTRACT.spec["paths"].items()
+        for method, operation in operations.items()
+    }
+
+
+def _endpoint(path: str, method: str, operation: dict[str, Any]) -> Endpoint:
+    stream = operation["x-stream"]
+    owner = () if stream == ORGANIZATIONS else ("organization_id",)
+    return Endpoint(
+        stream=stream,
+        method=method.upper(),
+        path=path,
+        summary=operation["summary"],
+        description=operation.get("description", ""),
+        deprecated=operation.get("deprecated", False),
+        envelope=operation["x-envelope"],
+        primary_keys=(*owner, *operation["x-primary-key"]),
+        parent=operation.get("x-parent"),
+        scopes=tuple(operation["x-oauth-scopes"]),
+        plan=operation.get("x-price-plan"),
+        pagination=operation["x-pagination"],
+        incremental=operation["x-incremental"],
+        example=operation["responses"]["200"]["content"]["application/json"]["example"],
+    )
+
+
+def _public(schema: Schema) -> Schema:
+    """A copy without secrets and without the marks that only the engine reads."""
+    result = {key: schema[key] for key in schema if key not in {"x-text", "x-from", "x-null"}}
+    if "properties" in schema:
+        result["properties"] = {
+            name: _public(child)
+            for name, child in schema["properties"].items()
+            if "x-secret" not in child
+        }
+    if "items" in schema:
+        result["items"] = _public(schema["items"])
+    return result
+
+
+def _fields(
+    schema: Schema, path: Path = (), *, secret: bool = False
+) -> Iterator[tuple[FieldPath, Schema]]:
+    """Every field below a schema, outermost first: the secret ones, or all the others."""
+    children = [((*path, name), child) for name, child in schema.get("properties", {}).items()]
+    if "items" in schema:
+        children.append(((*path, "[]"), schema["items"]))
+    for place, child in children:
+        hidden = "x-secret" in child
+        if hidden == secret:
+            yield place, child
+        if not hidden:
+            yield from _fields(child, place, secret=secret)
