@@ -3,16 +3,19 @@
     contract/openapi.yaml  ── fold ──>  tap_qonto/openapi.json
 
 Run `python scripts/contract.py` after an edit of the source; the output depends on nothing else.
-When Qonto publishes an OpenAPI document of its own, `python scripts/contract.py --official FILE`
-lets its types and descriptions win, wherever it has the path. What it can't know stays ours:
-streams, keys, scopes, marks of personal data and of secrets, and fields only seen in live answers.
+
+`--official FILE` reads an OpenAPI document of Qonto's own beside it, once there is one. It brings
+fields that we don't know yet, descriptions and types that we lack. Where the two disagree about a
+type, ours stays, because it was seen in live answers and published ones have been wrong (Q50, Q72),
+and because a column that changes its type is for a person to decide: the script prints such fields.
+Streams, keys, scopes and the marks below are facts that no official document has.
 
 The rules for every field of a row, with the quirks they settle:
 
 * one type and null, never null in a key; nothing is required (Q54, Q59, Q63, Q76);
 * values are never a closed list (Q46): known ones move into the description;
 * ids are text without `format: uuid`, since Qonto reserves the right to change them (Q47);
-* objects are open, `anyOf`/`oneOf`/`allOf`/`$ref` are dissolved into what they amount to;
+* objects are open; `anyOf`, `oneOf`, `allOf` and `$ref` are dissolved into what they amount to;
 * two possible types, or an unknown one, become text and are marked `x-text` (Q63, Q75);
 * whatever expires is a credential (Q92) and is marked `x-secret`, like links that open without a
   login (Q96); the tap never emits those fields;
@@ -25,6 +28,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,43 +41,31 @@ SOURCE = ROOT / "contract" / "openapi.yaml"
 TARGET = ROOT / "tap_qonto" / "openapi.json"
 
 STATEMENT = (
-    "Rows and endpoints of the Qonto Business API v2 as tap-qonto reads them. Folded by "
-    "scripts/contract.py from an independent reconstruction made from public pages, the official "
-    "Postman collections and the source of public clients. Not published or endorsed by Qonto and "
+    "Endpoints and rows of the Qonto Business API v2 as tap-qonto reads them, folded by "
+    "scripts/contract.py from an independent reconstruction made of public pages, the official "
+    "Postman collections and the source of public clients. Not published or endorsed by Qonto, "
     "not verified against a live account."
 )
 
-# Property that carries the id of the parent (x-parent) on each row.
-PARENT_PROPERTY = {
-    "transactions": "bank_account_id",
-    "transaction_attachments": "transaction_id",
-    "child_transaction_links": "parent_transaction_id",
-    "payment_link_payments": "payment_link_id",
-}
-
 PII, SECRET, TIMESTAMP = {"x-pii": True}, {"x-secret": True}, {"format": "date-time"}
 
-# (quirk, stream, property, keywords to add, or None to leave the property out). Properties inside
-# objects and lists are not reached: no quirk asks for it.
+# (quirk, schema of the source, property, keywords to add or None to leave the property out)
 FIELDS: tuple[tuple[str, str, str, Json | None], ...] = (
-    ("Q53", "organization", "contract_signed_at", TIMESTAMP),  # blank for T, no zone: means UTC
-    ("Q53", "cards", "shipped_lost_at", TIMESTAMP),  # untyped in every source, like shipped_at
-    ("Q60", "organization", "id", {"x-from": "organization_id"}),  # missing on early pages
-    ("Q65", "credit_notes", "Invoice_issue_date", None),
-    ("Q65", "credit_notes", "invoice_issue_date", {"x-from": "Invoice_issue_date"}),
-    ("Q72", "supplier_invoices", "status", {"type": ["string", "null"]}),
+    ("Q53", "Organization", "contract_signed_at", TIMESTAMP),  # blank for T, no zone: means UTC
+    ("Q53", "Card", "shipped_lost_at", TIMESTAMP),  # null in every sample; like shipped_at
+    ("Q60", "Organization", "id", {"x-from": "organization_id"}),  # missing on early pages
+    ("Q65", "CreditNote", "Invoice_issue_date", None),
+    ("Q65", "CreditNote", "invoice_issue_date", {"x-from": "Invoice_issue_date"}),
+    ("Q73", "SupplierInvoice", "supplier_id", {"x-null": "00000000-0000-0000-0000-000000000000"}),
     (
         "Q73",
-        "supplier_invoices",
+        "SupplierInvoice",
         "supplier_id",
-        {
-            "description": "Null when no supplier was recognised (an all-zero UUID on the wire).",
-            "x-null": "00000000-0000-0000-0000-000000000000",
-        },
+        {"description": "Null when no supplier was recognised (an all-zero UUID on the wire)."},
     ),
     (
         "Q79",
-        "child_transaction_links",
+        "ChildTransactionLink",
         "transaction_id",
         {
             "type": "string",
@@ -81,36 +73,36 @@ FIELDS: tuple[tuple[str, str, str, Json | None], ...] = (
             "x-from": "transaction.id",
         },
     ),
-    ("Q94", "supplier_invoices", "tin", PII),
-    ("Q94", "clients", "vat_number", PII),
-    ("Q94", "clients", "city", PII),
-    ("Q94", "clients", "zip_code", PII),
-    ("Q96", "client_invoices", "invoice_url", SECRET),
-    ("Q96", "credit_notes", "invoice_url", SECRET),
-    ("Q96", "quotes", "quote_url", SECRET),
-    ("Q96", "payment_links", "url", SECRET),
+    ("Q94", "Client", "vat_number", PII),
+    ("Q94", "Client", "city", PII),
+    ("Q94", "Client", "zip_code", PII),
+    ("Q94", "EmbeddedClient", "vat_number", PII),
+    ("Q94", "EmbeddedClient", "city", PII),
+    ("Q94", "EmbeddedClient", "zip_code", PII),
+    ("Q94", "SupplierInvoice", "tin", PII),
+    ("Q96", "ClientInvoice", "invoice_url", SECRET),
+    ("Q96", "CreditNote", "invoice_url", SECRET),
+    ("Q96", "Quote", "quote_url", SECRET),
+    ("Q96", "PaymentLink", "url", SECRET),
 )
 
-# Keys that the contract's own key does not settle (Q79).
+# Property of each row that carries the id of its parent (x-parent); part of the key where the row
+# itself has no such property (Q79).
+PARENT_PROPERTY = {
+    "transactions": "bank_account_id",
+    "transaction_attachments": "transaction_id",
+    "child_transaction_links": "parent_transaction_id",
+    "payment_link_payments": "payment_link_id",
+}
+
+# A key must stand at the top of the row, and Qonto's has one inside (Q79).
 KEYS = {"child_transaction_links": ["related_transaction_id", "transaction_id", "link_type"]}
 
-OPERATION = (
-    "operationId",
-    "tags",
-    "summary",
-    "description",
-    "deprecated",
-    "x-stream",
-    "x-envelope",
-    "x-envelope-optional",
-    "x-oauth-scopes",
-    "x-api-key-access",
-    "x-price-plan",
-    "x-pagination",
-    "x-incremental",
-    "x-client-side-replication-key",
-    "parameters",
-    "requestBody",
+FACTS = (
+    *("operationId", "tags", "summary", "description", "deprecated", "x-stream", "x-envelope"),
+    *("x-envelope-optional", "x-oauth-scopes", "x-api-key-access", "x-price-plan"),
+    *("x-pagination", "x-incremental", "x-client-side-replication-key"),
+    *("parameters", "requestBody"),
 )
 
 
@@ -124,9 +116,8 @@ def expand(schema: Json, document: Json, trail: tuple[str, ...] = ()) -> Json:
         for step in ref.removeprefix("#/").split("/"):
             target = target[step]
         return expand(target | schema, document, (*trail, ref))
-    parts = schema.pop("allOf", [])
     options = schema.pop("anyOf", []) + schema.pop("oneOf", [])
-    parts = parts + [option for option in options if option.get("type") != "null"]
+    parts = schema.pop("allOf", []) + [part for part in options if part.get("type") != "null"]
     merged: Json = {}
     for part in (expand(part, document, trail) for part in parts):
         types = sorted({*kinds(merged), *kinds(part)})
@@ -151,17 +142,24 @@ def kinds(schema: Json) -> list[str]:
     return sorted(types - ({"null", "integer"} if "number" in types else {"null"}))
 
 
-def overlay(ours: Json, theirs: Json) -> Json:
-    """Let an official schema win, but keep our marks and the fields it does not mention."""
-    marks = {key: value for key, value in ours.items() if key.startswith("x-")}
-    result = ours | theirs | marks
-    mine, other = ours.get("properties", {}), theirs.get("properties", {})
-    if mine or other:
-        result["properties"] = mine | {
-            name: overlay(mine.get(name, {}), schema) for name, schema in other.items()
+def overlay(ours: Json, theirs: Json, where: str) -> Json:
+    """Add what an official schema knows and ours does not; print what they disagree about."""
+    if kinds(ours) and kinds(theirs) and kinds(ours) != kinds(theirs):
+        print(
+            f"{where}: ours is {kinds(ours)}, theirs {kinds(theirs)}; ours stays", file=sys.stderr
+        )
+        return ours
+    result = theirs | ours
+    if "properties" in theirs:
+        known = ours.get("properties", {})
+        for name in theirs["properties"].keys() - known.keys():
+            print(f"{where}.{name}: new", file=sys.stderr)
+        result["properties"] = known | {
+            name: overlay(known.get(name, {}), schema, f"{where}.{name}")
+            for name, schema in theirs["properties"].items()
         }
     if "items" in ours and "items" in theirs:
-        result["items"] = overlay(ours["items"], theirs["items"])
+        result["items"] = overlay(ours["items"], theirs["items"], f"{where}[]")
     return result
 
 
@@ -180,6 +178,7 @@ def fold(schema: Json, *, null: bool = True) -> Json:
         result["x-pii"] = True
     if schema.get("x-secret") or schema.get("x-expires"):
         result["x-secret"] = True
+    result |= {mark: schema[mark] for mark in ("x-from", "x-null") if mark in schema}
     if kind == "object":
         if "properties" in schema:
             result["properties"] = {name: fold(p) for name, p in schema["properties"].items()}
@@ -200,7 +199,7 @@ def describe(schema: Json) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def row_of(operation: Json, envelope: str | None, document: Json) -> Json:
+def row(operation: Json, envelope: str | None, document: Json) -> Json:
     """The expanded schema of one row, taken out of its envelope if it sits in one."""
     content = operation["responses"]["200"]["content"]["application/json"]
     schema = expand(content["schema"], document)
@@ -208,81 +207,74 @@ def row_of(operation: Json, envelope: str | None, document: Json) -> Json:
     return dict(schema.get("items", schema))
 
 
-def row_schema(stream: str, expanded: Json, keys: list[str], parent: Json | None) -> Json:
-    """The folded schema of one stream; `organization_id` is added when the tap starts."""
-    properties = expanded["properties"]
-    added: Json = {}
-    if parent and parent["property"] not in properties:
-        added[parent["property"]] = {
-            "type": "string",
-            "description": f"The row of {parent['stream']} under which Qonto lists this one.",
-        }
-    for _, _, name, change in (field for field in FIELDS if field[1] == stream):
-        if change is None:
-            properties.pop(name)
-        elif name in properties:
-            properties[name] = properties[name] | change
-        else:
-            added[name] = change
-    properties = added | properties
-    schema = fold(expanded | {"properties": properties}, null=False)
-    for name, source in properties.items():
-        folded = schema["properties"][name]
-        folded |= {mark: source[mark] for mark in ("x-from", "x-null") if mark in source}
-        if name in keys:
-            folded["type"] = kinds(folded)[0]
-    return schema
-
-
-def answer(operation: Json, stream: str) -> Json:
+def answer(operation: Json) -> Json:
     """The 200 answer: its envelope around the folded row, and the example as it was."""
-    content = operation["responses"]["200"]["content"]["application/json"]
+    example = operation["responses"]["200"]["content"]["application/json"]["example"]
     envelope = operation["x-envelope"]
-    schema: Json = {"$ref": f"#/components/schemas/{stream}"}
+    schema: Json = {"$ref": f"#/components/schemas/{operation['x-stream']}"}
     if envelope:
-        many = isinstance(content["example"].get(envelope), list)
+        many = isinstance(example.get(envelope), list)
         properties: Json = {envelope: {"type": "array", "items": schema} if many else schema}
         if operation["x-pagination"]["meta"]:
             properties["meta"] = {"$ref": "#/components/schemas/PaginationMeta"}
         schema = {"type": "object", "properties": properties}
-    content = {"application/json": {"schema": schema, "example": content["example"]}}
+    content = {"application/json": {"schema": schema, "example": example}}
     return {"200": {"description": "Success.", "content": content}}
 
 
+def stream(operation: Json, expanded: Json) -> tuple[Json, Json]:
+    """One operation as shipped, and the schema of its rows.
+
+    `organization_id`, which heads every row and key, is added when the tap starts.
+    """
+    name = operation["x-stream"]
+    shipped = {fact: operation[fact] for fact in FACTS if fact in operation}
+    keys = KEYS.get(name) or operation["x-primary-key"]
+    properties = expanded["properties"]
+    if parent := operation.get("x-parent"):
+        property_ = PARENT_PROPERTY[name]
+        shipped["x-parent"] = parent | {"property": property_}
+        if property_ not in properties:
+            text = f"Id of the row of {parent['stream']} under which Qonto lists this one."
+            properties = {property_: {"type": "string", "description": text}} | properties
+            keys = [property_, *keys]
+    properties = {key: properties[key] for key in keys} | properties
+    schema = fold(expanded | {"properties": properties}, null=False)
+    for key in keys:
+        schema["properties"][key]["type"] = kinds(schema["properties"][key])[0]
+    return shipped | {"x-primary-key": keys, "responses": answer(operation)}, schema
+
+
 def contract(ours: Json, official: Json | None = None) -> Json:
-    """The document the tap ships: 45 operations and one row schema under each stream's name."""
+    """The document the tap ships: 45 operations, and a row schema under each stream's name."""
+    components = ours["components"]
+    for _, name, property_, change in FIELDS:
+        properties = components["schemas"][name]["properties"]
+        if change is None:
+            del properties[property_]
+        else:
+            properties[property_] = properties.get(property_, {}) | change
     paths: Json = {}
     schemas: Json = {}
     for path, operations in ours["paths"].items():
         for method, operation in operations.items():
-            stream = operation.get("x-stream") if isinstance(operation, dict) else None
-            if not stream:
+            if "x-stream" not in operation:
                 continue
-            row = row_of(operation, operation["x-envelope"], ours)
-            if theirs := (official or {}).get("paths", {}).get(path, {}).get(method):
-                row = overlay(row, row_of(theirs, operation["x-envelope"], official or {}))
-            keys = KEYS.get(stream, operation["x-primary-key"])
-            parent = None
-            if "x-parent" in operation:
-                parent = operation["x-parent"] | {"property": PARENT_PROPERTY[stream]}
-                if parent["property"] not in row["properties"]:
-                    keys = [parent["property"], *keys]
-            schemas[stream] = row_schema(stream, row, keys, parent)
-            shipped = {key: operation[key] for key in OPERATION if key in operation}
-            shipped["x-primary-key"] = keys
-            shipped |= {"x-parent": parent} if parent else {}
-            shipped["responses"] = answer(operation, stream)
+            name, envelope = operation["x-stream"], operation["x-envelope"]
+            expanded = row(operation, envelope, ours)
+            theirs = (official or {}).get("paths", {}).get(path, {}).get(method)
+            if official and theirs:
+                expanded = overlay(expanded, row(theirs, envelope, official), name)
+            elif official:
+                print(f"{method.upper()} {path}: not in the official document", file=sys.stderr)
+            shipped, schemas[name] = stream(operation, expanded)
             paths.setdefault(path, {})[method] = shipped
     for helper in ("PaginationMeta", "SupplierSearch"):
-        schemas[helper] = ours["components"]["schemas"][helper]
-    components = ours["components"]
+        schemas[helper] = components["schemas"][helper]
+    title = "Qonto Business API v2, as read by tap-qonto"
     document = {
         "openapi": ours["openapi"],
-        "info": {
-            "title": "Qonto Business API v2, as read by tap-qonto",
-            "version": ours["info"]["version"],
-            "description": STATEMENT,
-        },
+        "info": {"title": title, "version": ours["info"]["version"], "description": STATEMENT},
         "servers": ours["servers"],
         "security": ours["security"],
         "paths": paths,
@@ -292,27 +284,27 @@ def contract(ours: Json, official: Json | None = None) -> Json:
             "schemas": schemas,
         },
     }
-    return dict(plain(document))
+    return dict(without_evidence(document))
 
 
-def plain(value: Any) -> Any:
+def without_evidence(value: Any) -> Any:
     """A copy without `x-evidence`, which stays in the source."""
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items() if key != "x-evidence"}
-    return [plain(item) for item in value] if isinstance(value, list) else value
+        items = value.items()
+        return {key: without_evidence(item) for key, item in items if key != "x-evidence"}
+    return [without_evidence(item) for item in value] if isinstance(value, list) else value
 
 
-def render(value: Any, indent: int = 0, width: int = 110) -> str:
-    """JSON with one short object or list per line, so that a field's change is one line's diff."""
+def render(value: Any, indent: int = 0) -> str:
+    """JSON in which whatever fits stands on one line: the change of a field is one line's diff."""
     flat = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, dict | list) or not value or len(flat) + indent <= width:
+    if not isinstance(value, (dict, list)) or not value or len(flat) + indent <= 110:  # noqa: PLR2004 - width
         return flat
-    pad = " " * (indent + 1)
+    start, end = "\n" + " " * (indent + 1), "\n" + " " * indent
     if isinstance(value, list):
-        lines = [pad + render(item, indent + 1, width) for item in value]
-        return "[\n" + ",\n".join(lines) + "\n" + " " * indent + "]"
-    lines = [pad + f"{json.dumps(k)}: {render(v, indent + 1, width)}" for k, v in value.items()]
-    return "{\n" + ",\n".join(lines) + "\n" + " " * indent + "}"
+        return f"[{start}" + f",{start}".join(render(v, indent + 1) for v in value) + f"{end}]"
+    lines = (f"{json.dumps(key)}: {render(item, indent + 1)}" for key, item in value.items())
+    return f"{{{start}" + f",{start}".join(lines) + f"{end}}}"
 
 
 def load(path: Path) -> Json:
@@ -322,7 +314,7 @@ def load(path: Path) -> Json:
 
 
 def main() -> None:
-    """Write `tap_qonto/openapi.json`."""
+    """Fold contract/openapi.yaml into tap_qonto/openapi.json."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--official", type=Path, help="an OpenAPI document published by Qonto")
     parser.add_argument("--output", type=Path, default=TARGET)

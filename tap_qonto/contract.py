@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -46,8 +46,9 @@ ORGANIZATION_ID: Schema = {
 class RowFacts:
     """What turns a row as Qonto sends it into a row as the stream's schema promises it.
 
-    To be applied in this order: `fills`, `nulls`, `texts`, `datetimes`, then `secrets` and
-    top-level names outside `properties` leave. Paths under a secret are listed nowhere else.
+    `organization_id` and the id of the parent are put on the row first, then come `fills`, `nulls`,
+    `texts` and `datetimes`, at last `secrets` and top-level names outside `properties` leave.
+    No path leads into a secret, except in `secrets`.
     """
 
     properties: tuple[str, ...]
@@ -111,7 +112,7 @@ class Endpoint:
     incremental: dict[str, Any] | None
     """`filter`, `field`, `sort`, `captures`, `note`; None when changes can't be asked for."""
 
-    example: dict[str, Any] = field(repr=False)
+    example: dict[str, Any]
     """An answer as Qonto sends it, envelope and page counters included."""
 
 
@@ -130,7 +131,7 @@ class Contract(OpenAPISchema[str]):
     """
 
     def __init__(self) -> None:
-        super().__init__(str(DOCUMENT), preprocessor=_AsIs())
+        super().__init__(DOCUMENT, preprocessor=_AsIs())
 
     @functools.cached_property
     def spec(self) -> dict[str, Any]:
@@ -155,26 +156,41 @@ class Contract(OpenAPISchema[str]):
 CONTRACT = Contract()
 
 
+def fields(
+    schema: Schema, path: FieldPath = (), *, secret: bool = False
+) -> Iterator[tuple[FieldPath, Schema]]:
+    """Every field below a schema with its path, outermost first; only secret ones if asked for."""
+    children = [((*path, name), child) for name, child in schema.get("properties", {}).items()]
+    if "items" in schema:
+        children.append(((*path, "[]"), schema["items"]))
+    for place, child in children:
+        hidden = "x-secret" in child
+        if hidden == secret:
+            yield place, child
+        if not hidden:
+            yield from fields(child, place, secret=secret)
+
+
 @functools.cache
 def row_facts(stream: str) -> RowFacts:
     """Read once from the marks in the document what the rows of a stream need."""
     schema = CONTRACT.document_schema(stream)
-    fields = list(_fields(schema))
+    found = list(fields(schema))
     marked = {name: p["x-from"] for name, p in schema["properties"].items() if "x-from" in p}
     sources = {name: tuple(source.split(".")) for name, source in marked.items()}
 
     def where(mark: str, value: object) -> tuple[FieldPath, ...]:
-        return tuple(path for path, facts in fields if facts.get(mark) == value)
+        return tuple(path for path, facts in found if facts.get(mark) == value)
 
     return RowFacts(
         properties=tuple(CONTRACT.get_schema(stream)["properties"]),
         known=frozenset(schema["properties"]).union(source[0] for source in sources.values()),
         fills=tuple(sources.items()),
-        nulls=tuple((path, facts["x-null"]) for path, facts in fields if "x-null" in facts),
+        nulls=tuple((path, facts["x-null"]) for path, facts in found if "x-null" in facts),
         texts=where("x-text", value=True),
         datetimes=where("format", "date-time"),
         dates=where("format", "date"),
-        secrets=tuple(path for path, facts in _fields(schema, secret=True)),
+        secrets=tuple(path for path, _ in fields(schema, secret=True)),
     )
 
 
@@ -221,18 +237,3 @@ def _public(schema: Schema) -> Schema:
     if "items" in schema:
         result["items"] = _public(schema["items"])
     return result
-
-
-def _fields(
-    schema: Schema, path: Path = (), *, secret: bool = False
-) -> Iterator[tuple[FieldPath, Schema]]:
-    """Every field below a schema, outermost first: the secret ones, or all the others."""
-    children = [((*path, name), child) for name, child in schema.get("properties", {}).items()]
-    if "items" in schema:
-        children.append(((*path, "[]"), schema["items"]))
-    for place, child in children:
-        hidden = "x-secret" in child
-        if hidden == secret:
-            yield place, child
-        if not hidden:
-            yield from _fields(child, place, secret=secret)
