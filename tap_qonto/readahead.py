@@ -1,0 +1,274 @@
+"""Pages fetched ahead on threads, handed over in order to one reader.
+
+    walks    one generator per partition: yields batches, returns its result
+    walkers  threads that run the walks of the next partitions ahead of the reader
+    pool     threads that send requests; a walk may also send pages ahead within itself
+
+Bounded: at most `window` batches wait for the reader and at most `window` pages are sent ahead
+within walks, whatever the size of an account. Live: the walk being read is never held back by
+the bound, requests never wait for walks, so the reader always gets on.
+All threads are daemons: an exception or a signal in the reader's thread never waits for them.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import typing as t
+from collections import deque
+from concurrent.futures import Future
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Hashable, Iterable
+
+    from tap_qonto.transport import Answer, Request
+
+_Batch = t.TypeVar("_Batch")
+_Result = t.TypeVar("_Result")
+
+STEP = 0.2  # seconds between looks at `interrupted` while the reader waits
+
+
+class Fetch:
+    """Sends the requests of one walk on the pool; `ahead` sends before the answer is wanted."""
+
+    def __init__(self, pool: _Pool) -> None:
+        self._pool = pool
+        self._sent: dict[Request, Future[Answer]] = {}
+        self._branches: list[Fetch] = []
+
+    def branch(self) -> Fetch:
+        """Return a sibling for another list of the same walk: it forgets on its own."""
+        self._branches.append(Fetch(self._pool))
+        return self._branches[-1]
+
+    def __call__(self, request: Request) -> Answer:
+        """Return the answer, sent ahead or sent now. Raises what `Transport.send` raises."""
+        future = self._sent.pop(request, None)
+        if future is None:
+            return self._pool.submit(request).result()
+        try:
+            return future.result()
+        finally:
+            self._pool.ahead.release()
+
+    def ahead(self, request: Request) -> bool:
+        """Send `request` now, to be asked for later. False if as many as allowed are ahead."""
+        if request in self._sent:
+            return True
+        if not self._pool.ahead.acquire(blocking=False):
+            return False
+        self._sent[request] = self._pool.submit(request)
+        return True
+
+    def forget(self) -> None:
+        """Drop what was sent ahead: the answers no longer fit."""
+        for future in self._sent.values():
+            future.cancel()
+            self._pool.ahead.release()
+        self._sent.clear()
+        for branch in self._branches:
+            branch.forget()
+
+
+class _Pool:
+    """Threads that send requests, first come, first served."""
+
+    def __init__(self, send: Callable[[Request], Answer], threads: int, window: int) -> None:
+        self._send = send
+        self._queue: queue.SimpleQueue[tuple[Future[Answer], Request] | None] = queue.SimpleQueue()
+        self.ahead = threading.Semaphore(window)
+        self._threads = [
+            threading.Thread(target=self._work, name=f"qonto-request-{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, request: Request) -> Future[Answer]:
+        future: Future[Answer] = Future()
+        self._queue.put((future, request))
+        return future
+
+    def close(self) -> None:
+        for _ in self._threads:
+            self._queue.put(None)
+
+    def _work(self) -> None:
+        while (task := self._queue.get()) is not None:
+            future, request = task
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(self._send(request))
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+                future.set_exception(error)
+
+
+class _Job(t.Generic[_Batch, _Result]):
+    """One walk, its batches that wait, and how it ended."""
+
+    def __init__(self, key: Hashable, walk: Callable[[Fetch], Generator[_Batch, None, _Result]]):
+        self.key = key
+        self.walk = walk
+        self.waiting: deque[_Batch] = deque()
+        self.ended = False
+        self.dropped = False
+        self.result: _Result | None = None
+        self.error: BaseException | None = None
+
+
+class ReadAhead(t.Generic[_Batch, _Result]):
+    """Runs the walks of `plan` (key, walk) ahead of `read(key)`, which is called in plan order."""
+
+    def __init__(
+        self,
+        plan: Iterable[tuple[Hashable, Callable[[Fetch], Generator[_Batch, None, _Result]]]],
+        send: Callable[[Request], Answer],
+        *,
+        threads: int,
+        interrupted: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._plan = iter(plan)
+        self._plan_lock = threading.Lock()
+        self._jobs: deque[_Job[_Batch, _Result]] = deque()
+        self._window = 2 * threads
+        self._held = 0  # batches that wait for the reader
+        lock = threading.Lock()
+        self._ready = threading.Condition(lock)  # the reader waits here
+        self._room = threading.Condition(lock)  # walkers wait here
+        self._closed = False
+        self._exhausted = False
+        self._plan_error: BaseException | None = None
+        self._interrupted = interrupted
+        self._pool = _Pool(send, threads, self._window)
+        for number in range(threads):
+            threading.Thread(target=self._walk_on, name=f"qonto-walk-{number}", daemon=True).start()
+
+    def read(self, key: Hashable) -> Generator[_Batch, None, _Result]:
+        """Hand over the batches of the walk `key`; walks planned before it are dropped.
+
+        Raises:
+            KeyError: if no walk of that key is ahead in the plan.
+            Whatever the walk raised, after the batches that came before.
+        """
+        job = self._reach(key)
+        try:
+            while (batch := self._next(job)) is not None:
+                yield batch
+        finally:
+            with self._room:
+                self._drop(job)
+        if job.error is not None:
+            raise job.error
+        return t.cast("_Result", job.result)
+
+    def close(self) -> None:
+        """Let all threads end; what they still hold is dropped."""
+        with self._room:
+            self._closed = True
+            self._room.notify_all()
+            self._ready.notify_all()
+        self._pool.close()
+
+    def _reach(self, key: Hashable) -> _Job[_Batch, _Result]:
+        while True:
+            with self._ready:
+                while self._jobs and self._jobs[0].key != key:
+                    self._drop(self._jobs[0])
+                if self._jobs:
+                    return self._jobs[0]
+                if self._plan_error is not None:
+                    raise self._plan_error
+                if self._exhausted:
+                    raise KeyError(key)
+                self._ready.wait(STEP)
+            self._interrupted()
+
+    def _next(self, job: _Job[_Batch, _Result]) -> _Batch | None:
+        """Return the next batch, or None when the walk has ended."""
+        while True:
+            with self._ready:
+                if job.waiting:
+                    self._held -= 1
+                    self._room.notify_all()
+                    return job.waiting.popleft()
+                if job.ended:
+                    return None
+                self._ready.wait(STEP)
+            self._interrupted()
+
+    def _drop(self, job: _Job[_Batch, _Result]) -> None:
+        """Forget `job` (the first in line); the caller holds the condition."""
+        job.dropped = True
+        self._held -= len(job.waiting)
+        job.waiting.clear()
+        if self._jobs and self._jobs[0] is job:
+            self._jobs.popleft()
+        self._room.notify_all()  # the next in line is no longer bound by the window
+
+    def _walk_on(self) -> None:
+        """Run walks, one after the other, until there are none."""
+        while (job := self._take()) is not None:
+            fetch = Fetch(self._pool)
+            walk = job.walk(fetch)
+            try:
+                while True:
+                    try:
+                        batch = next(walk)
+                    except StopIteration as end:
+                        job.result = end.value
+                        break
+                    if not self._put(job, batch):
+                        break
+            except BaseException as error:  # noqa: BLE001 - it belongs to the reader
+                job.error = error
+            finally:
+                walk.close()
+                fetch.forget()
+                with self._ready:
+                    job.ended = True
+                    self._ready.notify_all()
+
+    def _take(self) -> _Job[_Batch, _Result] | None:
+        """Begin the next walk of the plan; None when there is none."""
+        with self._plan_lock:  # planning may need requests: the reader must not wait for it
+            with self._room:
+                while self._held >= self._window and self._jobs and not self._closed:
+                    self._room.wait()
+                if self._closed:
+                    return None
+            try:
+                key, walk = next(self._plan)
+            except StopIteration:
+                with self._ready:
+                    self._exhausted = True
+                    self._ready.notify_all()
+                return None
+            except BaseException as error:  # noqa: BLE001 - it belongs to the reader
+                with self._ready:
+                    self._plan_error = error
+                    self._ready.notify_all()
+                return None
+            job = _Job(key, walk)
+            with self._ready:
+                self._jobs.append(job)
+                self._ready.notify_all()
+            return job
+
+    def _put(self, job: _Job[_Batch, _Result], batch: _Batch) -> bool:
+        """Queue a batch for the reader, when there is room. False: nobody wants it any more."""
+        with self._room:
+            while (
+                self._held >= self._window
+                and not (self._jobs and self._jobs[0] is job)
+                and not job.dropped
+                and not self._closed
+            ):
+                self._room.wait()
+            if job.dropped or self._closed:
+                return False
+            job.waiting.append(batch)
+            self._held += 1
+            self._ready.notify_all()
+            return True
