@@ -16,7 +16,8 @@ The rules for every field of a row, with the quirks they settle:
 * values are never a closed list (Q46): known ones move into the description;
 * ids are text without `format: uuid`, since Qonto reserves the right to change them (Q47);
 * objects are open; `anyOf`, `oneOf`, `allOf` and `$ref` are dissolved into what they amount to;
-* two possible types, or an unknown one, become text and are marked `x-text` (Q63, Q75);
+* what comes as text or as a whole number is an integer marked `x-integer` (Q75), any other choice
+  of types, or an unknown one, is text marked `x-text` (Q63): the tap converts the values;
 * whatever expires is a credential (Q92) and is marked `x-secret`, like links that open without a
   login (Q96); the tap never emits those fields;
 * personal data (Q94) is marked `x-pii` and said in the description, which reaches the catalog.
@@ -63,6 +64,7 @@ FIELDS: tuple[tuple[str, str, str, Json | None], ...] = (
         "supplier_id",
         {"description": "Null when no supplier was recognised (an all-zero UUID on the wire)."},
     ),
+    ("Q75", "ProbativeAttachment", "file_size", {"type": ["string", "integer"]}),  # as its kin
     (
         "Q79",
         "ChildTransactionLink",
@@ -165,15 +167,14 @@ def overlay(ours: Json, theirs: Json, where: str) -> Json:
 
 def fold(schema: Json, *, null: bool = True) -> Json:
     """Apply the rules that hold for every field to an expanded schema."""
-    types = kinds(schema)
-    kind = types[0] if len(types) == 1 else "string"
+    kind, mark = one_type(kinds(schema))
     result: Json = {"type": [kind, "null"] if null else kind}
     if kind == "string" and schema.get("format") in {"date", "date-time"}:
         result["format"] = schema["format"]
     if text := describe(schema):
         result["description"] = text
-    if types != [kind]:
-        result["x-text"] = True
+    if mark:
+        result[mark] = True
     if schema.get("x-pii"):
         result["x-pii"] = True
     if schema.get("x-secret") or schema.get("x-expires"):
@@ -186,6 +187,13 @@ def fold(schema: Json, *, null: bool = True) -> Json:
     if kind == "array":
         result["items"] = fold(schema.get("items", {}), null=False)
     return result
+
+
+def one_type(types: list[str]) -> tuple[str, str | None]:
+    """The type a column can have, and the mark that says how values get it."""
+    if len(types) == 1:
+        return types[0], None
+    return ("integer", "x-integer") if types == ["integer", "string"] else ("string", "x-text")
 
 
 def describe(schema: Json) -> str:

@@ -36,6 +36,8 @@ DOCUMENT = importlib.resources.files("tap_qonto").joinpath("openapi.json")
 
 ORGANIZATIONS = "user_organizations"
 
+ENGINE_MARKS = frozenset({"x-text", "x-integer", "x-from", "x-null"})
+
 ORGANIZATION_ID: Schema = {
     "type": "string",
     "description": "The organization the row was read from, as in user_organizations.id.",
@@ -47,7 +49,8 @@ class RowFacts:
     """What turns a row as Qonto sends it into a row as the stream's schema promises it.
 
     `organization_id` and the id of the parent are put on the row first, then come `fills`, `nulls`,
-    `texts` and `datetimes`, at last `secrets` and top-level names outside `properties` leave.
+    `texts`, `integers` and `datetimes`, at last `secrets` and top-level names outside `properties`
+    leave.
     No path leads into a secret, except in `secrets`.
     """
 
@@ -64,7 +67,10 @@ class RowFacts:
     """Values that stand for nothing and become null (Q73)."""
 
     texts: tuple[FieldPath, ...]
-    """Text in the schema, but any type on the wire (Q63, Q75): other types become JSON text."""
+    """Fields of unknown type (Q63): text in the schema, what is not text becomes JSON text."""
+
+    integers: tuple[FieldPath, ...]
+    """Whole numbers sent as number or as text (Q75); text that is no number becomes null."""
 
     datetimes: tuple[FieldPath, ...]
     """Timestamps in any style of Q53; they leave as RFC 3339 in UTC, without a zone means UTC."""
@@ -102,6 +108,9 @@ class Endpoint:
 
     scopes: tuple[str, ...]
     """OAuth scopes that open it; several are alternatives not yet decided (Q11): ask for all."""
+
+    api_key: bool | None
+    """Whether an API key opens it too; None when nobody has shown it (Q81)."""
 
     plan: str | None
     """Plan, add-on or other condition, in a sentence."""
@@ -144,7 +153,7 @@ class Contract(OpenAPISchema[str]):
         if key != ORGANIZATIONS:
             properties = schema["properties"]
             properties.pop("organization_id", None)
-            schema["properties"] = {"organization_id": ORGANIZATION_ID, **properties}
+            schema["properties"] = {"organization_id": {**ORGANIZATION_ID}, **properties}
         return schema
 
     def document_schema(self, key: str) -> Schema:
@@ -188,6 +197,7 @@ def row_facts(stream: str) -> RowFacts:
         fills=tuple(sources.items()),
         nulls=tuple((path, facts["x-null"]) for path, facts in found if "x-null" in facts),
         texts=where("x-text", value=True),
+        integers=where("x-integer", value=True),
         datetimes=where("format", "date-time"),
         dates=where("format", "date"),
         secrets=tuple(path for path, _ in fields(schema, secret=True)),
@@ -218,6 +228,7 @@ def _endpoint(path: str, method: str, operation: dict[str, Any]) -> Endpoint:
         primary_keys=(*owner, *operation["x-primary-key"]),
         parent=operation.get("x-parent"),
         scopes=tuple(operation["x-oauth-scopes"]),
+        api_key={True: True, False: False}.get(operation["x-api-key-access"]),
         plan=operation.get("x-price-plan"),
         pagination=operation["x-pagination"],
         incremental=operation["x-incremental"],
@@ -227,7 +238,7 @@ def _endpoint(path: str, method: str, operation: dict[str, Any]) -> Endpoint:
 
 def _public(schema: Schema) -> Schema:
     """A copy without secrets and without the marks that only the engine reads."""
-    result = {key: schema[key] for key in schema if key not in {"x-text", "x-from", "x-null"}}
+    result = {key: schema[key] for key in schema if key not in ENGINE_MARKS}
     if "properties" in schema:
         result["properties"] = {
             name: _public(child)
