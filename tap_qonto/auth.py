@@ -1,0 +1,181 @@
+"""A live `Authorization` on every request: OAuth sessions and API keys.
+
+How sessions are renewed is in `renewal`; here they are shared by the threads of one process.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import typing as t
+
+from singer_sdk.authenticators import APIAuthenticatorBase, OAuthAuthenticator
+
+from tap_qonto.errors import LoginRequired, StoreError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import requests
+
+    from tap_qonto.renewal import Renewal
+    from tap_qonto.settings import Settings
+    from tap_qonto.tokens import Session
+
+USER_SCOPE = "user_organization.read"  # marks the user flow: one token, several organizations
+OFFLINE_SCOPE = "offline_access"  # without it there is no refresh token, and no error (Q7)
+SCOPES = (  # of a complete read, less those of streams that are off by default; names as in Q10
+    "organization.read",
+    "membership.read",
+    "team.read",
+    "attachment.read",
+    "subscription.read",
+    "cash_flow_category.read",
+    "card.read",
+    "client.read",
+    "client_invoices.read",
+    "product.read",
+    "supplier_invoice.read",
+    "payment_link.read",
+    "sepa_direct_debit.read",
+    "terminal.read",
+    "einvoicing.read",
+)
+
+
+class QontoAuthenticator(OAuthAuthenticator):
+    """Authorizes requests with the session of the token store, from any thread.
+
+    One object per process. Every public member may raise LoginRequired (only a person can mend
+    it), StoreError (the token store), RequestFailed (the token server does not answer) or
+    SettingsError (client id or secret are wrong).
+    """
+
+    def __init__(self, settings: Settings, *, before_request: Callable[[], None]) -> None:
+        super().__init__(client_id=settings.client_id, client_secret=settings.client_secret)
+        self._settings = settings
+        self._before_request = before_request
+        self._mutex = threading.RLock()
+        self._renewal: Renewal | None = None
+        self._current: tuple[Session, float] | None = None  # and the monotonic end of its use
+
+    @property
+    def renewal(self) -> Renewal:
+        """The session's keeper, made at first use."""
+        with self._mutex:
+            if self._renewal is None:
+                # SQLAlchemy and cryptography load slowly: only where a session is needed
+                from tap_qonto.renewal import Renewal  # noqa: PLC0415
+
+                self._renewal = Renewal(self._settings, before_request=self._before_request)
+            return self._renewal
+
+    @property
+    def granted_scopes(self) -> frozenset[str] | None:
+        """What the user consented to, or None when the server never said. May refresh."""
+        scope = self.session().scope
+        return frozenset(scope.split()) if scope else None
+
+    @property
+    def flow(self) -> str:
+        """`user` (several organizations, header on each request) or `membership` (one)."""
+        granted = self.granted_scopes
+        return "membership" if granted and USER_SCOPE not in granted else "user"
+
+    def authenticate_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Set the header, after a refresh if the token is about to end."""
+        request.headers["Authorization"] = f"Bearer {self.session().access_token}"
+        return request
+
+    def session(self) -> Session:
+        """Return a session with a live access token."""
+        current, renewal = self._current, self._renewal
+        if current and time.monotonic() < current[1] and not (renewal and renewal.unsaved):
+            return current[0]
+        with self._mutex:  # and look again: another thread may have been faster
+            self.renewal.save_unsaved()
+            if not (self._current and self.is_token_valid()):
+                self._use(self.renewal.live())
+            return t.cast("tuple[Session, float]", self._current)[0]
+
+    def is_token_valid(self) -> bool:
+        """Whether there is an access token that need not be renewed yet."""
+        current = self._current
+        return current is not None and time.monotonic() < current[1]
+
+    def update_access_token(self) -> None:
+        """Get a live access token: the store's, or by a refresh."""
+        self.access_token = self.session().access_token
+
+    def renew(self, rejected: str) -> None:
+        """After a 401: replace the token, unless another thread or process already did.
+
+        `rejected` is the value of the `Authorization` header that was refused.
+        """
+        token = rejected.partition(" ")[2]
+        with self._mutex:
+            if self._current and self._current[0].access_token != token and self.is_token_valid():
+                return
+            self._current = None
+            self._use(self.renewal.live(rejected=token))
+
+    def close(self) -> None:
+        """Save what could not be saved before; to be called at the end of a run.
+
+        Raises:
+            StoreError: the newest pair is only in memory and dies with this process.
+        """
+        with self._mutex:
+            renewal = self._renewal
+            if renewal is None or renewal.unsaved is None:
+                return
+            renewal.save_unsaved(at_once=True)
+            if renewal.unsaved:
+                raise StoreError(
+                    "The session was refreshed, but the new tokens could not be written to the "
+                    f"token store ({renewal.store.where}), and the old ones end within a minute. "
+                    "Make it writable and run again at once, or run `tap-qonto-auth login`."
+                )
+
+    def _use(self, session: Session) -> None:
+        self._current = session, time.monotonic() + self.renewal.good_for(session)
+
+
+class ApiKeyAuthenticator(APIAuthenticatorBase):
+    """Puts an API key on every request: one organization, no session, nothing to renew."""
+
+    flow = "api_key"
+    granted_scopes: frozenset[str] | None = None
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._login = settings.api_key_login
+        # neither Bearer nor Basic nor Base64 (contract, "Authentication"; 2026-11)
+        self._header = f"{settings.api_key_login}:{settings.api_key_secret}"
+
+    def authenticate_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Set the header."""
+        request.headers["Authorization"] = self._header
+        return request
+
+    def renew(self, rejected: str) -> None:  # noqa: ARG002 - there is only one key
+        """After a 401: nothing can be renewed, so LoginRequired is raised."""
+        raise LoginRequired(
+            f"Qonto does not accept the API key of {self._login}: copy login and secret key from "
+            "Qonto (Settings, Integrations, API key) to api_key_login and api_key_secret again."
+        )
+
+    def close(self) -> None:
+        """There is nothing to save."""
+
+
+def authenticator_for(
+    settings: Settings, *, before_request: Callable[[], None] = lambda: None
+) -> QontoAuthenticator | ApiKeyAuthenticator:
+    """Make the authenticator that `settings` ask for; touches neither disk nor network.
+
+    `before_request` is called before every token request, so that a budget can count it.
+    """
+    if settings.api_key_login:
+        return ApiKeyAuthenticator(settings)
+    return QontoAuthenticator(settings, before_request=before_request)
