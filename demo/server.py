@@ -36,3 +36,235 @@
 Another process has the same through `GET /demo/config`, `GET /demo/truth`, `POST /demo/advance`,
 `POST /demo/faults`, `DELETE /demo/faults`, `POST /demo/consent`, `POST /demo/clock`.
 """
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+import typing as t
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import format_datetime
+from urllib.parse import parse_qsl
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from demo import access, spoiled
+from demo.api import Api
+from demo.bank import Bank
+from demo.clock import Clock
+from demo.consent import Consent, sign_in, staged
+from demo.control import Control
+from demo.faults import Faults
+from demo.limits import Limits
+from demo.oauth import Answer, Sessions
+from demo.options import Options
+from demo.wire import Wires
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from demo.listing import Query
+
+    Endpoint = Callable[[Request], t.Awaitable[Response]]
+    Handler = Callable[[Request, "Received"], t.Awaitable[Response]]
+
+
+@dataclass
+class Received:
+    """One request. `status` is 0 where none was sent, `fault` the kind that struck."""
+
+    method: str
+    path: str
+    query: Query
+    organization_id: str | None
+    started: float
+    ended: float = 0.0
+    status: int = 0
+    fault: str | None = None
+
+
+class Server:
+    """The whole of it, in one object; also the handle that `running` yields."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.clock = Clock(options.now)
+        self.bank = Bank(options, self.clock)
+        everything = [one.id for one in self.bank.organizations]
+        self.sessions = Sessions(options, self.clock, everything)
+        self.faults = Faults(options.seed)
+        self.requests: list[Received] = []
+        self.on_request: Callable[[Received], None] | None = None
+        self.url = ""
+        self.wires = Wires()
+        self._limits = Limits(options)
+        self._random = random.Random(options.seed)
+        self._api = Api(options, self.bank, self.sessions)
+        consent = Consent(options, self.bank, self.sessions)
+        control = Control(self)
+        self.app = Starlette(
+            routes=[
+                Route("/v2/{rest:path}", self._through(self._data), methods=["GET", "POST"]),
+                Route("/oauth2/token", self._through(consent.token), methods=["POST"]),
+                Route("/oauth2/auth", self._through(consent.authorize), methods=["GET", "POST"]),
+                Route("/sign_in", self._through(_sign_in)),
+                *control.routes(),
+                Route("/{rest:path}", self._through(_nowhere)),
+            ]
+        )
+
+    # --- what tests use
+
+    def config(self, **more: t.Any) -> dict[str, t.Any]:
+        """Settings for the tap, with a fresh session's refresh token."""
+        return {
+            "client_id": self.options.client_id,
+            "client_secret": self.options.client_secret,
+            "refresh_token": self.issue()["refresh_token"],
+            "api_url": self.url,
+            "oauth_url": self.url,
+            "rate_limits": [],
+            **more,
+        }
+
+    def issue(
+        self,
+        scope: str | None = None,
+        flow: str = "user",
+        organizations: t.Iterable[str] | None = None,
+    ) -> Answer:
+        """Tokens without a browser. Default: every scope and what the user consents to now; in the
+        membership flow the first organization."""
+        if scope is None:
+            scopes = self.options.allowed_scopes - {"openid"}
+            if flow == "membership":
+                scopes -= {"user_organization.read"}
+            scope = " ".join(sorted(scopes))
+        if organizations is None:
+            organizations = list(self.sessions.consented)
+        if flow == "membership":
+            organizations = list(organizations)[:1]
+        return self.sessions.issue(self.sessions.grant(scope, flow, organizations))
+
+    def consent(self, organizations: t.Iterable[str]) -> None:
+        """The user consents anew, to these organizations alone (Q4)."""
+        self.sessions.consented[:] = organizations
+
+    def api_key(self, organization_id: str) -> dict[str, str]:
+        """The two settings for the API key of an organization."""
+        one = self.bank.by_id[organization_id]
+        return {"api_key_login": one.slug, "api_key_secret": access.secret_of(one)}
+
+    # --- the way of a request
+
+    def _through(self, handler: Handler) -> Endpoint:
+        """`handler` behind the log, the limits, the latency and the faults."""
+
+        async def guarded(request: Request) -> Response:
+            received = Received(
+                request.method,
+                request.url.path,
+                parse_qsl(request.url.query, keep_blank_values=True),
+                request.headers.get("x-qonto-organization-id"),
+                time.monotonic(),
+            )
+            self.requests.append(received)
+            response = await self._answer(request, received, handler)
+            received.status, received.ended = response.status_code, time.monotonic()
+            response.headers["date"] = format_datetime(self.clock.now(), usegmt=True)
+            return response
+
+        return guarded
+
+    async def _answer(self, request: Request, received: Received, handler: Handler) -> Response:
+        wait, fault = self.faults.strike(received.method, received.path)
+        wait += self.options.latency + self.options.jitter * self._random.random()
+        if wait:
+            await asyncio.sleep(wait)
+        if fault is not None:
+            received.fault = fault.kind
+            answer = await spoiled.early(fault, self.wires)
+            if answer is not None:
+                return answer
+        address = request.client.host if request.client else ""
+        delay = self._limits.take(address)
+        if delay is not None:
+            hint = str(int(delay) + 1) if self.options.retry_after else None
+            return spoiled.refused(429, hint)
+        answer = await handler(request, received)
+        if answer.status_code == 401:
+            self._limits.refused(address)
+        return answer if fault is None else spoiled.late(fault, answer, self.wires)
+
+    async def _data(self, request: Request, received: Received) -> Response:
+        if self.options.staging_token and not staged(request, self.options):
+            return RedirectResponse("/sign_in", 302)  # Q13
+        body = await request.body()
+        if self.on_request is not None:
+            self.on_request(received)
+        for stream in self.options.edits_per_request:
+            self.bank.edit_somewhere(stream)
+        return self._api.serve(received.path, received.query, request.headers, body)
+
+
+async def _sign_in(_: Request, __: Received) -> Response:
+    return sign_in()
+
+
+async def _nowhere(_: Request, __: Received) -> Response:
+    return PlainTextResponse("404 page not found\n", 404)
+
+
+def configured(server: Server, port: int) -> uvicorn.Server:
+    """Uvicorn for `server` on 127.0.0.1; port 0 takes a free one."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            server.app,
+            host="127.0.0.1",
+            port=port,
+            http=server.wires.protocol(),
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            date_header=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+
+@contextmanager
+def running(**options: t.Any) -> Iterator[Server]:
+    """A server on a thread and a free port; `options` are fields of `Options`.
+
+    It stops at the end of the block; connections that are still open are cut.
+    """
+    server = Server(Options(**options))
+    web = configured(server, 0)
+    thread = threading.Thread(target=web.run, name="demo", daemon=True)
+    thread.start()
+    try:
+        while not web.started:
+            if not thread.is_alive():
+                raise RuntimeError("the demo server did not start")
+            time.sleep(0.005)
+        server.url = address(web)
+        yield server
+    finally:
+        web.should_exit = True
+        thread.join(10)
+
+
+def address(web: uvicorn.Server) -> str:
+    host, port = web.servers[0].sockets[0].getsockname()[:2]
+    return f"http://{host}:{port}"

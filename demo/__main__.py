@@ -1,0 +1,7 @@
+"""`python -m demo`: the server as a process of its own."""
+
+from __future__ import annotations
+
+from demo.command import main
+
+main()

@@ -1,0 +1,222 @@
+"""The bank: all organizations' books, their truth, and the edits that tests and the demo make."""
+
+from __future__ import annotations
+
+import random
+import typing as t
+from datetime import datetime, timedelta
+from threading import RLock
+
+from demo.books import Books
+from demo.clock import Clock
+from demo.endpoints import BY_STREAM
+from demo.organizations import OrganizationFacts, facts
+from demo.tables import Row, Table
+from demo.values import local, milliseconds, seconds
+
+if t.TYPE_CHECKING:
+    from demo.options import Options
+
+
+class Bank:
+    """All data, made on demand. Its methods may be called from any thread, between and during
+    requests; each change is visible to the next answer."""
+
+    def __init__(self, options: Options, clock: Clock) -> None:
+        self.clock = clock
+        self.lock = RLock()
+        anchor = clock.now().replace(minute=0, second=0, microsecond=0)
+        self.organizations: list[OrganizationFacts] = facts(
+            options.seed,
+            options.organizations,
+            anchor,
+            options.transactions,
+            gates=options.gates,
+        )
+        self.by_id = {one.id: one for one in self.organizations}
+        self.by_slug = {one.slug: one for one in self.organizations}
+        self._books: dict[str, Books] = {}
+        self._random = random.Random(options.seed)
+        self._last_edit: datetime | None = None
+
+    def books(self, organization_id: str) -> Books:
+        with self.lock:
+            books = self._books.get(organization_id)
+            if books is None:
+                books = self._books[organization_id] = Books(self.by_id[organization_id])
+            return books
+
+    def table(self, stream: str, organization_id: str) -> Table:
+        with self.lock:
+            return self.books(organization_id).table(stream)
+
+    # --- the truth
+
+    def rows(self, stream: str, organization_id: str, *, external: bool = False) -> list[Row]:
+        """What all pages of a complete read hold: every status, imported and archived rows too.
+
+        Signed links carry the placeholder of `demo.transactions.SIGNATURE` as their signature.
+        With `external` also what belongs to accounts of other banks.
+        """
+        with self.lock:
+            books = self.books(organization_id)
+            if stream == "organization":
+                return [books.organization(external=external)]
+            if stream in {"transaction_attachments", "child_transaction_links"}:
+                by_parent = self.children(stream, organization_id, external=external)
+                return [row for rows in by_parent.values() for row in rows]
+            table = books.table(stream)
+            outside = set() if external else self._external(organization_id)
+            if stream == "bank_accounts":
+                return [row for row in table.rows() if row["id"] not in outside]
+            if stream == "transactions":
+                return [row for row in table.rows() if row["bank_account_id"] not in outside]
+            return table.rows()
+
+    def children(
+        self, stream: str, organization_id: str, *, external: bool = False
+    ) -> dict[str, list[Row]]:
+        """Rows of a nested stream by the id of their parent; parents without any are left out."""
+        with self.lock:
+            books = self.books(organization_id)
+            found: dict[str, list[Row]] = {}
+            if stream == "transaction_attachments":
+                for row in self.rows("transactions", organization_id, external=external):
+                    if row["attachments"]:
+                        found[row["id"]] = row["attachments"]
+            elif stream == "child_transaction_links":
+                for parent in books.linked():
+                    rows = books.child_links(parent)
+                    if rows:
+                        found[parent] = rows
+            else:
+                for record in books.table(stream).records.values():
+                    found.setdefault(record.hidden["_parent"], []).append(record.row())
+            return found
+
+    def balances(self, organization_id: str) -> dict[str, Row]:
+        """Accounts by id: name, currency, balance_cents, authorized_balance_cents."""
+        names = ("name", "currency", "balance_cents", "authorized_balance_cents")
+        return {
+            row["id"]: {name: row[name] for name in names}
+            for row in self.rows("bank_accounts", organization_id)
+        }
+
+    def _external(self, organization_id: str) -> set[str]:
+        return {one.id for one in self.by_id[organization_id].accounts if one.external}
+
+    # --- changes
+
+    def now(self) -> datetime:
+        """The clock's time to the millisecond, but always later than the edit before."""
+        now = self.clock.now()
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        if self._last_edit is not None and now <= self._last_edit:
+            now = self._last_edit + timedelta(milliseconds=1)
+        self._last_edit = now
+        return now
+
+    def edit(
+        self, stream: str, organization_id: str, row_id: str | None = None, **changes: t.Any
+    ) -> Row:
+        """Change a row (one by chance without `row_id`) and its `updated_at` to now, where it has
+        one and `changes` do not set it. Without `changes` a note or the like is written. A
+        transaction whose status becomes completed is settled, and the balance follows."""
+        with self.lock:
+            table = self.table(stream, organization_id)
+            if row_id is None:
+                row_id = self._random.choice(list(table.records))
+            record = table.records[row_id]
+            before = record.row() | record.hidden
+            now = self.now()
+            row = before | {"updated_at": stamp(now, before)} | (changes or touch(before, now))
+            if "updated_at" not in before:
+                row.pop("updated_at")
+                if "_updated_at" in before:
+                    row["_updated_at"] = milliseconds(now)
+            if stream == "transactions" and before["status"] != "completed" == row["status"]:
+                row["settled_at"] = changes.get("settled_at", milliseconds(now))
+                self.books(organization_id).settle(row["bank_account_id"], row, now)
+            else:
+                table.put(row)
+            return table.records[row_id].row()
+
+    def edit_somewhere(self, stream: str) -> None:
+        """Change one row of `stream` in each organization whose rows somebody has seen already."""
+        with self.lock:
+            for id_, books in self._books.items():
+                if books.has(stream):
+                    self.edit(stream, id_)
+
+    def add_transactions(
+        self,
+        organization_id: str,
+        count: int = 1,
+        account_id: str | None = None,
+        status: str | None = "completed",
+        **fields: t.Any,
+    ) -> list[str]:
+        """New transactions on an account (default: the main one), dated now unless `fields` say
+        otherwise; the balance follows. `status` None takes any. Returns their ids."""
+        with self.lock:
+            books = self.books(organization_id)
+            account = next(
+                one
+                for one in books.facts.accounts
+                if one.id == account_id or (account_id is None and one.main)
+            )
+            return [
+                books.add_transaction(self.now(), account, status, fields) for _ in range(count)
+            ]
+
+    def delete(self, stream: str, organization_id: str, row_id: str) -> Row:
+        """Take a row away; balances stay as they are. Returns it."""
+        with self.lock:
+            return self.table(stream, organization_id).remove(row_id)
+
+    def advance(self, edits: int = 5, adds: int = 5) -> dict[str, dict[str, list[str]]]:
+        """A day at the office, in each organization that has rows: `edits` changes spread over
+        transactions (pending ones settle) and invoices, and `adds` new transactions.
+
+        Returns the ids touched, by organization and stream.
+        """
+        touched: dict[str, dict[str, list[str]]] = {}
+        with self.lock:
+            for one in self.organizations:
+                if one.empty:
+                    continue
+                here = touched.setdefault(one.id, {})
+                for number in range(edits):
+                    stream, row = self._errand(one.id, number)
+                    here.setdefault(stream, []).append(row["id"])
+                ids = self.add_transactions(one.id, adds)
+                here.setdefault("transactions", []).extend(ids)
+        return touched
+
+    def _errand(self, organization_id: str, number: int) -> tuple[str, Row]:
+        if number % 5 == 0:
+            table = self.table("transactions", organization_id)
+            for id_, record in table.records.items():
+                if record.marks["status"] == "pending":
+                    return "transactions", self.edit(
+                        "transactions", organization_id, id_, status="completed"
+                    )
+        stream = ("transactions", "transactions", "client_invoices", "supplier_invoices", "clients")
+        name = stream[number % 5] if stream[number % 5] in BY_STREAM else "transactions"
+        return name, self.edit(name, organization_id)
+
+
+def stamp(now: datetime, row: Row) -> str | None:
+    """`now` in the style of the row's own timestamps (Q53)."""
+    style = str(row.get("updated_at") or row.get("created_at") or "")
+    if "+" in style:
+        return local(now)
+    return milliseconds(now) if "." in style else seconds(now)
+
+
+def touch(row: Row, now: datetime) -> Row:
+    """A change that somebody could make to `row` by hand."""
+    for field in ("note", "description", "header", "internal_note", "nickname", "name"):
+        if field in row:
+            return {field: f"Edited {now:%H:%M:%S}.{now.microsecond // 1000:03d}"}
+    return {}

@@ -1,0 +1,137 @@
+"""Everything one organization has: a table for each stream, made on first demand."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+
+from demo import banking, invoicing, payables
+from demo.endpoints import BY_STREAM
+from demo.tables import Row, Table
+from demo.transactions import At, Ledger
+
+if t.TYPE_CHECKING:
+    from datetime import datetime
+
+    from demo.organizations import Account, OrganizationFacts
+
+BUILDERS: dict[str, t.Callable[[Books], list[Row]]] = {
+    stream: getattr(module, stream)
+    for module in (banking, invoicing, payables)
+    for stream in BY_STREAM
+    if hasattr(module, stream)
+}
+
+
+class Books:
+    """The tables of one organization. Not safe for threads: `Bank` holds the lock."""
+
+    def __init__(self, facts: OrganizationFacts) -> None:
+        self.facts = facts
+        self._tables: dict[str, Table] = {}
+        self._ledgers: dict[str, Ledger] = {}
+
+    def table(self, stream: str) -> Table:
+        table = self._tables.get(stream)
+        if table is None:
+            endpoint = BY_STREAM[stream]
+            if stream in {"transactions", "bank_accounts"}:
+                self._open_accounts()
+                return self._tables[stream]
+            table = Table(BUILDERS[stream](self), endpoint.fields, endpoint.key)
+            self._tables[stream] = table
+        return table
+
+    def has(self, stream: str) -> bool:
+        """Whether there are rows of `stream`, and they were asked for."""
+        return stream in self._tables and bool(self._tables[stream].records)
+
+    def _open_accounts(self) -> None:
+        """Transactions and accounts come together: the ones make the balances of the others."""
+        rows: list[Row] = []
+        accounts: list[Row] = []
+        for account in self.facts.accounts:
+            ledger = self._ledgers[account.id] = Ledger(self.facts, account)
+            count = 0 if self.facts.empty else round(self.facts.transactions * account.share)
+            rows += ledger.history(count)
+            accounts.append(
+                banking.bank_account(self, account, ledger.balance, ledger.pending_debits)
+            )
+        endpoint = BY_STREAM["transactions"]
+        self._tables["transactions"] = Table(rows, endpoint.fields, "id", embeds=True)
+        endpoint = BY_STREAM["bank_accounts"]
+        self._tables["bank_accounts"] = Table(accounts, endpoint.fields, "id")
+
+    def organization(self, *, external: bool) -> Row:
+        """The body of `/v2/organization`: accounts with slug, without organization_id (Q57)."""
+        (row,) = self.table("organization").rows()
+        accounts = []
+        for record in self.table("bank_accounts").records.values():
+            hidden = record.hidden
+            if hidden["_external"] and not external:
+                continue
+            account = record.row()
+            del account["organization_id"]
+            accounts.append({"id": account.pop("id"), "slug": hidden["_slug"], **account})
+        row["bank_accounts"] = accounts
+        return row
+
+    def links(self, transaction_id: str) -> list[tuple[str, str]]:
+        """Child links of a transaction: type and id of the child."""
+        self.table("transactions")
+        for ledger in self._ledgers.values():
+            if transaction_id in ledger.links:
+                return ledger.links[transaction_id]
+        return []
+
+    def child_links(self, parent: str) -> list[Row]:
+        """The rows of `/v2/transactions/{id}/child_transaction_links`."""
+        records = self.table("transactions").records
+        return [
+            {
+                "link_type": kind,
+                "related_transaction_id": parent,
+                "transaction": records[child].row(),
+            }
+            for kind, child in self.links(parent)
+            if child in records
+        ]
+
+    def linked(self) -> t.Iterator[str]:
+        """The transactions that have child links."""
+        self.table("transactions")
+        for ledger in self._ledgers.values():
+            yield from ledger.links
+
+    def add_transaction(
+        self, now: datetime, account: Account, status: str | None, fields: Row
+    ) -> str:
+        """One movement on `account`, done at `now`; the balance follows."""
+        self.table("transactions")
+        ledger = self._ledgers[account.id]
+        (row,) = ledger.movement(At(now, now + timedelta(days=99), live=True), status=status)
+        row.update(fields)
+        self._tables["transactions"].put(row | {"status": row["status"]})
+        self.settle(account.id, row, now)
+        return t.cast("str", row["id"])
+
+    def settle(self, account_id: str, row: Row, now: datetime) -> None:
+        """Bring `row` into the chain when it is completed, and the account's balances up to date."""
+        ledger = self._ledgers[account_id]
+        if row["status"] == "completed":
+            ledger.settle([row])
+        self._tables["transactions"].put(row)
+        ledger.pending_debits = sum(
+            record.row()["amount_cents"]
+            for record in self._tables["transactions"].records.values()
+            if record.marks["status"] == "pending"
+            and record.marks["side"] == "debit"
+            and record.marks["bank_account_id"] == account_id
+        )
+        self._balance(account_id, ledger, now)
+
+    def _balance(self, account_id: str, ledger: Ledger, now: datetime) -> None:
+        table = self._tables["bank_accounts"]
+        account = next(one for one in self.facts.accounts if one.id == account_id)
+        row = banking.bank_account(self, account, ledger.balance, ledger.pending_debits)
+        table.put(row | {"updated_at": banking.milliseconds(now)})

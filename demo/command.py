@@ -1,0 +1,96 @@
+"""The command line of the demo server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from datetime import datetime, timezone
+
+from demo.options import REAL_LIMITS, Options
+from demo.server import Server, address, configured
+
+EXAMPLES = """\
+examples:
+  python -m demo                                   four organizations, a free port
+  python -m demo --port 8080 --organizations 200   many of them
+  python -m demo --latency 0.15 --rate-limits real as far away and as strict as Qonto
+  python -m demo --fault '{"kind": "status", "status": 503, "rate": 0.05}'
+  python -m demo --fault '{"kind": "cut", "when": "after", "path": "/oauth2/token", "times": 1}'
+  python -m demo --option updated_at_to=ignored --option several_statuses=all
+
+Then: curl -s ADDRESS/demo/config      settings for a client
+      curl -s ADDRESS/demo/truth       what a complete read finds
+      curl -sX POST ADDRESS/demo/advance   some edits and new rows
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(
+        prog="python -m demo",
+        description="A little Qonto on localhost: OAuth, every list, faults on demand.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = found.add_argument
+    add("--port", type=int, default=0, help="default: a free one")
+    add("--seed", type=int, default=7, help="same seed and --now, same data (default: 7)")
+    add("--organizations", type=int, default=4, help="how many (default: 4; the last is empty)")
+    add("--transactions", type=int, default=240, help="of each organization (default: 240)")
+    add("--now", type=_moment, help="what time it is there, RFC 3339 (default: the real time)")
+    add("--latency", type=float, default=0.0, help="seconds before each answer")
+    add("--jitter", type=float, default=0.0, help="up to so many seconds more")
+    add("--rate-limits", choices=("none", "real"), default="real", help="default: real")
+    add("--staging-token", help="behave as the sandbox, which wants this token")
+    add("--fault", action="append", default=[], type=json.loads, help="as for POST /demo/faults")
+    add(
+        "--option", action="append", default=[], help="NAME=VALUE of demo/options.py (JSON or text)"
+    )
+    return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run until interrupted. Prints the address once requests are taken."""
+    given = parser().parse_args(arguments)
+    server = Server(
+        Options(
+            seed=given.seed,
+            organizations=given.organizations,
+            transactions=given.transactions,
+            now=given.now,
+            latency=given.latency,
+            jitter=given.jitter,
+            rate_limits=REAL_LIMITS if given.rate_limits == "real" else (),
+            staging_token=given.staging_token,
+            **dict(_option(text) for text in given.option),
+        )
+    )
+    for fault in given.fault:
+        server.faults.add(**fault)
+    web = configured(server, given.port)
+
+    async def serve() -> None:
+        task = asyncio.create_task(web.serve())
+        while not web.started and not task.done():
+            await asyncio.sleep(0.01)
+        if web.started:
+            server.url = address(web)
+            sys.stdout.write(f"{server.url}\n")
+            sys.stdout.flush()
+        await task
+
+    asyncio.run(serve())
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _option(text: str) -> tuple[str, object]:
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

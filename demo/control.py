@@ -1,0 +1,118 @@
+"""`/demo/…`: what another process may ask of the running server, and tell it."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict
+
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from demo.consent import page
+from demo.endpoints import ENDPOINTS
+from demo.tables import encode
+
+if t.TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from demo.server import Server
+
+
+class Control:
+    """Its routes; none of them is logged, limited or spoiled by faults."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/", self.welcome),
+            Route("/demo/config", self.config),
+            Route("/demo/truth", self.truth),
+            Route("/demo/advance", self.advance, methods=["POST"]),
+            Route("/demo/faults", self.faults, methods=["GET", "POST", "DELETE"]),
+            Route("/demo/consent", self.consent, methods=["POST"]),
+            Route("/demo/clock", self.clock, methods=["POST"]),
+        ]
+
+    async def welcome(self, _: Request) -> HTMLResponse:
+        names = "".join(
+            f"<li>{one.name} <small>{one.country}</small></li>"
+            for one in self.server.bank.organizations[:20]
+        )
+        return page(
+            "A little Qonto",
+            f"<p>Demo server. It has {len(self.server.bank.organizations)} organizations:</p>"
+            f"<ul>{names}</ul><p>Settings for a client: <a href='/demo/config'>/demo/config</a>. "
+            "What a complete read finds: <a href='/demo/truth'>/demo/truth</a>.</p>",
+        )
+
+    async def config(self, _: Request) -> Response:
+        """Settings for the tap; each call starts a session of its own."""
+        return _json(self.server.config())
+
+    async def truth(self, _: Request) -> Response:
+        return _json(truth(self.server))
+
+    async def advance(self, request: Request) -> Response:
+        """Body (optional): `{"edits": 5, "adds": 5}`."""
+        wishes = await _body(request)
+        return _json(self.server.bank.advance(**wishes))
+
+    async def faults(self, request: Request) -> Response:
+        """`POST {"kind": "status", "status": 503, "times": 3}` adds one; `DELETE` ends all."""
+        if request.method == "POST":
+            try:
+                self.server.faults.add(**await _body(request))
+            except (TypeError, ValueError) as error:
+                return _json({"error": str(error)}, 422)
+        elif request.method == "DELETE":
+            self.server.faults.clear()
+        rules = [asdict(rule) for rule in self.server.faults.rules()]
+        for rule in rules:
+            del rule["pattern"]
+        return _json({"faults": rules})
+
+    async def consent(self, request: Request) -> Response:
+        """`{"organizations": [id, …]}`: what the user consents to from now on."""
+        chosen = (await _body(request)).get("organizations", [])
+        self.server.consent(chosen)
+        return _json({"organizations": chosen})
+
+    async def clock(self, request: Request) -> Response:
+        """`{"seconds": 3600}` moves the server's clock."""
+        self.server.clock.advance(float((await _body(request)).get("seconds", 0)))
+        return _json({"now": self.server.clock.now().isoformat()})
+
+
+def truth(server: Server) -> dict[str, t.Any]:
+    """Per organization: name, country, row count per stream that it may read, balance per account.
+
+    Streams that the organization's plan refuses are left out, as they can't be read.
+    """
+    found: dict[str, t.Any] = {}
+    for one in server.bank.organizations:
+        if one.id not in server.sessions.consented:
+            continue
+        counts = {
+            endpoint.stream: len(server.bank.rows(endpoint.stream, one.id))
+            for endpoint in ENDPOINTS
+            if not (endpoint.gate and one.gated) and endpoint.path not in server.options.retired
+        }
+        found[one.id] = {
+            "name": one.name,
+            "country": one.country,
+            "rows": counts,
+            "balances": server.bank.balances(one.id),
+        }
+    return {"user_organizations": len(found), "organizations": found}
+
+
+async def _body(request: Request) -> dict[str, t.Any]:
+    text = await request.body()
+    return t.cast("dict[str, t.Any]", json.loads(text)) if text else {}
+
+
+def _json(content: t.Any, status: int = 200) -> Response:
+    return Response(encode(content), status, media_type="application/json")

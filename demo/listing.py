@@ -1,0 +1,200 @@
+"""From a query to a page: filters in four dialects, orders, page numbers, and where they disappoint.
+
+Dialects: plain (`updated_at_from=`), brackets (`status[]=a&status[]=b`), nested
+(`filter[updated_at_from]=`), nested with commas (`filter[status]=unpaid,paid`). Parameters that an
+endpoint does not know are ignored, as Qonto seems to do (Q33).
+"""
+
+from __future__ import annotations
+
+import random
+import typing as t
+
+from demo.endpoints import Among, Endpoint, Range
+from demo.refusals import Refusal, bad_request, unprocessable
+from demo.tables import Equal, Record, Span, Table, encode, mark
+from demo.values import since_epoch
+
+if t.TYPE_CHECKING:
+    from demo.options import Options
+
+Query = list[tuple[str, str]]
+SECOND = 1_000_000
+
+
+class Page(t.NamedTuple):
+    records: list[Record]
+    meta: dict[str, t.Any] | None
+
+
+def page_of(table: Table, endpoint: Endpoint, query: Query, options: Options) -> Page:
+    """The page of `table` that `query` asks for.
+
+    Raises:
+        Refusal: 400 for a nonsense page, 422 for a value or order that is not accepted.
+    """
+    assert endpoint.size is not None
+    number = _whole(query, ("page", "current_page"), 1)  # Q16
+    size = min(_whole(query, ("per_page",), endpoint.size[0]), endpoint.size[1])
+    equals, spans = conditions(endpoint, query, options)
+    field, descending, shuffled = order(endpoint, query, options)
+    if shuffled:
+        found, total = table.select(equals, spans, field, descending=False, first=0, count=10**9)
+        random.shuffle(found)
+        if field is not None:
+            found.sort(key=lambda record: _nulls_last(record.marks[field]), reverse=descending)
+        records = found[(number - 1) * size : number * size]
+    else:
+        records, total = table.select(
+            equals, spans, field, descending=descending, first=(number - 1) * size, count=size
+        )
+    return Page(records, meta(endpoint, number, size, total, options) if endpoint.meta else None)
+
+
+def meta(
+    endpoint: Endpoint, number: int, size: int, total: int, options: Options
+) -> dict[str, t.Any]:
+    """Qonto's page facts; cards leave out `next_page` at the end (Q17), payment links send 0 (Q18)."""
+    pages = -(-total // size)
+    facts: dict[str, t.Any] = {
+        "current_page": number,
+        "next_page": number + 1 if number < pages else None,
+        "prev_page": number - 1 if number > 1 else None,
+        "total_pages": pages,
+        "total_count": total,
+        "per_page": size,
+    }
+    if facts["next_page"] is None:
+        if endpoint.stream == "cards":
+            del facts["next_page"]
+        elif endpoint.stream == "payment_links" and not total:
+            facts["next_page"] = 0
+    if options.total_count == "missing":
+        del facts["total_count"]
+    elif options.total_count == "wrong":
+        facts["total_count"] += 3
+    return facts
+
+
+def conditions(
+    endpoint: Endpoint, query: Query, options: Options
+) -> tuple[list[Equal], list[Span]]:
+    equals: list[Equal] = [(field, frozenset((value,))) for field, value in endpoint.fixed]
+    spans: list[Span] = []
+    for one in endpoint.filters:
+        if isinstance(one, Range):
+            span = _span(endpoint, one, query, options)
+            if span is not None:
+                spans.append(span)
+            continue
+        values = [value for name, value in query if name in one.names]
+        if one.commas:
+            values = [part for value in values for part in value.split(",")]
+        for value in values:
+            if one.known and value not in one.known:
+                raise unprocessable(
+                    "not_in_list",
+                    f"{one.field} must be one of: {', '.join(one.known)}",
+                    one.names[0],
+                )
+        values = _as_served(endpoint, one, values, options)
+        if values:
+            equals.append((one.field, frozenset(values)))
+    return equals, spans
+
+
+def _as_served(endpoint: Endpoint, one: Among, values: list[str], options: Options) -> list[t.Any]:
+    """The values that count, which are not always those that were sent."""
+    if endpoint.stream == "transactions" and one.field == "status":
+        if not values:
+            return ["completed"]  # Q24
+        if options.several_statuses == "last":
+            return values[-1:]  # Q25
+    if one.field == "_imported":
+        return [] if values[-1:] == ["false"] else [False]  # Q30
+    if values and values[0] in {"true", "false"} and one.known == ("true", "false"):
+        return [values[-1] == "true"]
+    return values
+
+
+def _span(endpoint: Endpoint, one: Range, query: Query, options: Options) -> Span | None:
+    name_from, name_to = one.names
+    low, high = _last(query, name_from), _last(query, name_to)
+    if one.only_from:
+        high = None
+    if one.field.endswith("updated_at"):
+        if endpoint.stream == "clients" and not options.clients_filter:
+            return None  # Q33
+        if options.updated_at_to == "ignored":
+            high = None
+    if low is None and high is None:
+        return None
+    bounds: list[t.Any] = []
+    for name, text in ((name_from, low), (name_to, high)):
+        try:
+            bounds.append(None if text is None else bound(one.field, text))
+        except ValueError:
+            raise unprocessable("invalid_date", f"{name} is not a valid date", name) from None
+    closed = (True, True)
+    if one.field.endswith("updated_at"):
+        closed = (options.updated_at_from != "exclusive", options.updated_at_to != "exclusive")
+        if options.updated_at_from == "seconds" and low is not None:
+            bounds[0] -= bounds[0] % SECOND
+        if options.updated_at_to == "seconds" and high is not None:
+            bounds[1] -= bounds[1] % SECOND
+    return Span(one.field, bounds[0], bounds[1], closed)
+
+
+def bound(field: str, text: str) -> t.Any:
+    """A bound in the form of the field's marks. Statement periods are MM-YYYY or dates (Q45)."""
+    if field == "period" and len(text) > 7:
+        text = f"{text[5:7]}-{text[:4]}"
+    if field == "period":
+        return mark(field, text)
+    return since_epoch(text)
+
+
+def order(endpoint: Endpoint, query: Query, options: Options) -> tuple[str | None, bool, bool]:
+    """The field to sort by, whether downwards, and whether ties fall as they like (Q23)."""
+    wanted = _last(query, "sort_by")
+    accepted = endpoint.sorts
+    if endpoint.stream == "supplier_invoices" and not options.supplier_invoices_sort:
+        accepted = tuple(name for name in accepted if name != "updated_at")  # Q32
+    if not wanted or not endpoint.sorts:  # lists with a fixed order ignore it (Q35)
+        if endpoint.default is None:
+            return None, False, False
+        field, _, direction = endpoint.default.partition(":")
+        return field, direction == "desc", bool(endpoint.sorts) and options.unstable_defaults
+    field, _, direction = wanted.partition(":")
+    if field not in accepted or direction not in {"asc", "desc"}:
+        choices = ", ".join(f"{name}:asc, {name}:desc" for name in accepted)
+        raise unprocessable("not_in_list", f"sort_by must be one of: {choices}", "sort_by")
+    return field, direction == "desc", False
+
+
+def answer(envelope: str | None, page: Page, includes: t.Iterable[str]) -> bytes:
+    """The body of a page."""
+    rows = b",".join([record.text(includes) for record in page.records])
+    tail = b"" if page.meta is None else b',"meta":' + encode(page.meta)
+    return b'{"%s":[%s]%s}' % ((envelope or "").encode(), rows, tail)
+
+
+def _whole(query: Query, names: tuple[str, ...], default: int) -> int:
+    for name in names:
+        text = _last(query, name)
+        if text is not None:
+            if not text.isdecimal() or int(text) < 1:
+                raise bad_request(f"{name} is invalid", name)
+            return int(text)
+    return default
+
+
+def _last(query: Query, name: str) -> str | None:
+    return next((value for key, value in reversed(query) if key == name), None)
+
+
+def _nulls_last(value: t.Any) -> tuple[bool, t.Any]:
+    return value is None, value if value is not None else 0
+
+
+__all__ = ["Page", "Query", "Refusal", "answer", "page_of"]

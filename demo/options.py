@@ -1,0 +1,65 @@
+"""What the server can be told: size of the data, lifetimes, limits, and how it disappoints."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+if t.TYPE_CHECKING:
+    from datetime import datetime
+
+REAL_LIMITS = ((1000, 10.0), (10000, 600.0))  # requests, seconds; per IP address (Q87)
+SCOPES = frozenset(
+    "offline_access user_organization.read organization.read membership.read team.read "
+    "attachment.read subscription.read cash_flow_category.read card.read client.read "
+    "client_invoices.read product.read supplier_invoice.read payment_link.read "
+    "sepa_direct_debit.read terminal.read einvoicing.read webhook openid".split()
+)
+
+
+@dataclass
+class Options:
+    """Fields may be changed while the server runs, but for the first group.
+
+    Lifetimes are in seconds. Defaults behave as the contract says; the last group makes the
+    server as unhelpful as the API might be where the contract is silent or contradictory.
+    """
+
+    # the data
+    seed: int = 7
+    organizations: int = 4
+    transactions: int = 240  # of each organization, over all its accounts
+    now: datetime | None = None  # where the server's clock starts; default: the real time
+    gates: bool = True  # every fourth organization lacks plan, add-on and features
+
+    # the application
+    client_id: str = "demo-client"
+    client_secret: str = "demo-secret"
+    redirect_uris: tuple[str, ...] = ()  # () accepts every loopback address
+    allowed_scopes: frozenset[str] = SCOPES
+    flows: tuple[str, ...] = ("user", "membership")
+
+    # lifetimes
+    code_seconds: float = 600
+    access_token_seconds: float = 3600
+    refresh_token_seconds: float = 90 * 86400
+    grace_seconds: float = 60
+
+    # limits
+    rate_limits: tuple[tuple[int, float], ...] = ()  # see REAL_LIMITS
+    unauthorized_per_hour: int | None = 200
+    retry_after: bool = False  # send the header with a 429 (not documented, Q87)
+    staging_token: str | None = None
+    latency: float = 0.0
+    jitter: float = 0.0
+
+    # doubts
+    updated_at_from: str = "inclusive"  # or "exclusive", "seconds": the fraction is cut off
+    updated_at_to: str = "inclusive"  # or "exclusive", "seconds", "ignored"
+    several_statuses: str = "last"  # or "all" (Q25)
+    clients_filter: bool = True  # Q33
+    supplier_invoices_sort: bool = True  # Q32
+    unstable_defaults: bool = True  # ties fall as they like where no sort_by is sent (Q23)
+    total_count: str = "right"  # or "wrong", "missing"
+    retired: frozenset[str] = field(default_factory=frozenset)  # paths that answer 410
+    edits_per_request: tuple[str, ...] = ()  # streams of which a row is edited before each answer

@@ -1,0 +1,136 @@
+"""The rows of what the organization has to pay: supplier invoices and suppliers."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+
+from demo.invoicing import lifecycle
+from demo.values import day, digits, iban, masked, milliseconds, money
+
+if t.TYPE_CHECKING:
+    from demo.books import Books
+
+Row = dict[str, t.Any]
+NOBODY = "00000000-0000-0000-0000-000000000000"  # no supplier was recognised (Q73)
+SUPPLIERS = 7
+INVOICES = 13
+STATES = (
+    "to_review", "to_approve", "awaiting_payment", "pending", "scheduled", "paid", "paid",
+    "archived", "rejected", "discarded",
+)  # fmt: skip
+
+
+def supplier_invoices(books: Books) -> list[Row]:
+    facts = books.facts
+    if facts.empty:
+        return []
+    place, members = facts.place, facts.members
+    paid_by = [
+        record.id
+        for record in books.table("transactions").records.values()
+        if record.marks["operation_type"] == "transfer" and record.marks["status"] == "completed"
+    ]
+    rows = []
+    for number in range(INVOICES):
+        status = STATES[number % len(STATES)]
+        created = facts.anchor - timedelta(days=300 - 22 * number, hours=5, minutes=number)
+        updated = created + timedelta(days=number % 6, seconds=number * 311)
+        supplier = number % (SUPPLIERS + 1)
+        name = place.partners[supplier % len(place.partners)]
+        cents = 8_400 + int(digits(5, facts.id, "payable", number))
+        tax = cents - cents * 100 // (100 + place.vat)
+        file = f"facture-{number + 1:03d}.pdf"
+        paid = paid_by[number * 3 % len(paid_by)] if status == "paid" and paid_by else None
+        credit = number == 11
+        rows.append(
+            {
+                "id": facts.uid("supplier_invoice", number),
+                "organization_id": facts.id,
+                "status": status,
+                "source_type": ("email", "direct_upload", "e_invoicing")[number % 3],
+                "source": ("email_forward", "generic_upload", "e_invoicing")[number % 3],
+                "attachment_id": facts.uid("supplier_pdf", number),
+                "display_attachment_id": facts.uid("supplier_pdf", number),
+                "file_name": file,
+                "declined_note": "Déjà payée" if status == "rejected" else None,
+                "is_einvoice": number % 3 == 2,
+                "e_invoice_type": "zugferd" if number % 3 == 2 else None,
+                "has_discrepancies": False,
+                "has_duplicates": number == 4,
+                "invoice_number": f"R-{number * 37 + 11}",
+                "supplier_id": NOBODY if supplier == SUPPLIERS else facts.uid("supplier", supplier),
+                "supplier_name": None if supplier == SUPPLIERS else name,
+                "issuer_name": name,
+                "vat_number": place.country + digits(11, name),
+                "tin": None,
+                "description": None,
+                "total_amount": money(cents),
+                "total_amount_excluding_taxes": money(cents - tax),
+                "total_tax_amount": money(tax),
+                "payable_amount": money(0 if paid else cents),
+                "total_amount_credit_notes": money(0),
+                "issue_date": day(created - timedelta(days=3)),
+                "due_date": day(created + timedelta(days=27)) if number % 5 else None,
+                "payment_date": day(updated) if paid else None,
+                "scheduled_date": day(created + timedelta(days=20))
+                if status == "scheduled"
+                else None,
+                "iban": masked(iban(place.country, place.other_bank, name)),
+                "initiator_id": members[number % 3].id,
+                "created_at": milliseconds(created),
+                "updated_at": milliseconds(min(updated, facts.anchor - timedelta(hours=4))),
+                "analyzed_at": milliseconds(created + timedelta(seconds=41)),
+                "is_attachment_invoice": True,
+                "attachment_category": "INVOICE",
+                "is_attachment_non_financial": False,
+                "matched_transactions": None if number == 1 else [paid] if paid else [],
+                "suggested_transactions": [{"id": paid_by[0], "score": "0.62"}]
+                if status == "to_review" and paid_by
+                else [],
+                "transfer_ids": [facts.uid("transfer", number % 5)] if status == "paid" else [],
+                "request_transfer": None,
+                "self_invoice_id": None,
+                "einvoicing_lifecycle_events": lifecycle(created) if number % 3 == 2 else [],
+                "meta": {  # of the invoice: nothing to do with pages (Q74)
+                    "integration_type": None,
+                    "connector": None,
+                    "accounting_recorded_at": None,
+                    "accounting_recorded_source": None,
+                },
+                "available_actions": {
+                    "delete": status == "to_review",
+                    "archive": status != "archived",
+                    "unarchive": status == "archived",
+                    "pay": status in {"to_approve", "awaiting_payment"},
+                    "reasons": {
+                        "pay": ["invalid_status"] if paid else [],
+                        "delete": [],
+                        "archive": [],
+                        "unarchive": [],
+                    },
+                },
+                "approval_workflow": {
+                    "approver_ids": [members[1].id],
+                    "supplier_invoice_request_id": None,
+                    "verified_by": None,
+                    "last_approved_by": members[1].id if paid else None,
+                }
+                if number % 4
+                else None,
+                "is_credit_note": credit,
+                "has_suggested_credit_notes": False,
+                "related_invoices": [
+                    {
+                        "id": facts.uid("supplier_invoice", 0),
+                        "invoice_number": "R-11",
+                        "total_amount": money(cents),
+                        "attachment_id": facts.uid("supplier_pdf", 0),
+                        "file_name": "facture-001.pdf",
+                    }
+                ]
+                if credit
+                else None,
+            }
+        )
+    return rows

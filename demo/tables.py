@@ -1,0 +1,191 @@
+"""Rows as they travel, kept encoded, with the few fields that lists filter and sort by.
+
+A row is its JSON text from the start: a page is a join of bytes, and a thousand organizations fit
+into memory. Whoever wants to change a row decodes it, and encodes it again.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from bisect import bisect_left, bisect_right
+from decimal import Decimal
+
+import msgspec
+
+from demo.values import since_epoch
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Row = dict[str, t.Any]
+encode: t.Callable[[t.Any], bytes] = msgspec.json.Encoder(decimal_format="number").encode
+decode: t.Callable[[bytes], t.Any] = msgspec.json.Decoder(float_hook=Decimal).decode
+EMBEDS = ("attachments", "labels", "vat_details")  # of transactions, by includes[]
+LAST = 1 << 63  # where rows without a value sort
+# Fields of the records that hold a moment or a date; compared as microseconds since 1970.
+MOMENTS = ("_at", "_date")
+
+
+class Record:
+    """One row: `body` is its JSON, `embeds` what `includes[]` can add to it, `marks` the fields
+    that lists compare. Keys that begin with `_` are `hidden`: known to the server, never sent."""
+
+    __slots__ = ("body", "embeds", "hidden", "id", "marks")
+
+    def __init__(self, row: Row, fields: Sequence[str], key: str, *, embeds: bool) -> None:
+        self.id = str(row.get(key, ""))  # one-row streams have none
+        self.marks = {field: mark(field, row.get(field)) for field in fields}
+        self.hidden = {name: row[name] for name in row if name[0] == "_"}
+        self.embeds: tuple[bytes, ...] | None = None
+        if embeds or self.hidden:
+            row = {name: row[name] for name in row if name not in self.hidden}
+        if embeds:
+            self.embeds = tuple(encode(row.pop(name)) for name in EMBEDS)
+        self.body = encode(row)
+
+    def text(self, includes: Iterable[str] = EMBEDS) -> bytes:
+        """The JSON with those of the `includes` that this kind of row knows."""
+        if self.embeds is None:
+            return self.body
+        parts = [
+            b'"%s":%s' % (name.encode(), value)
+            for name, value in zip(EMBEDS, self.embeds, strict=True)
+            if name in includes
+        ]
+        return b",".join([self.body[:-1], *parts]) + b"}" if parts else self.body
+
+    def row(self) -> Row:
+        """The row as it is sent, with everything that `includes[]` can add."""
+        return t.cast("Row", decode(self.text()))
+
+
+def mark(field: str, value: t.Any) -> t.Any:
+    """`value` of `field` in a comparable form."""
+    if field == "attachment_ids":
+        return bool(value)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if field.endswith(MOMENTS):
+            return since_epoch(value)
+        if field == "period":  # MM-YYYY (Q45)
+            return int(value[3:]) * 12 + int(value[:2])
+    if isinstance(value, dict) and "value" in value:  # {"value": "12.50", "currency": "EUR"}
+        return Decimal(value["value"])
+    return value
+
+
+class Span(t.NamedTuple):
+    """Bounds on a field; None leaves a side open. `closed` says whether each bound belongs."""
+
+    field: str
+    low: t.Any = None
+    high: t.Any = None
+    closed: tuple[bool, bool] = (True, True)
+
+    def holds(self, value: t.Any) -> bool:
+        if value is None:
+            return False
+        if self.low is not None and (
+            value < self.low or (value == self.low and not self.closed[0])
+        ):
+            return False
+        return self.high is None or value < self.high or (value == self.high and self.closed[1])
+
+
+Equal = tuple[str, frozenset[t.Any]]  # a field and the values it may have
+
+
+class Table:
+    """The rows of one stream of one organization, in order of insertion."""
+
+    def __init__(
+        self, rows: Iterable[Row], fields: Sequence[str], key: str, *, embeds: bool = False
+    ) -> None:
+        self.fields, self.key, self.with_embeds = tuple(fields), key, embeds
+        self.records: dict[str, Record] = {}
+        self._views: dict[t.Any, tuple[list[Record], list[t.Any]]] = {}
+        for row in rows:
+            self.put(row)
+
+    def put(self, row: Row) -> None:
+        """Insert, or replace in place."""
+        record = Record(row, self.fields, self.key, embeds=self.with_embeds)
+        self.records[record.id] = record
+        self._views.clear()
+
+    def remove(self, id_: str) -> Row:
+        self._views.clear()
+        return self.records.pop(id_).row()
+
+    def rows(self) -> list[Row]:
+        return [record.row() for record in self.records.values()]
+
+    def select(
+        self,
+        equals: Iterable[Equal],
+        spans: Iterable[Span],
+        sort: str | None,
+        *,
+        descending: bool,
+        first: int,
+        count: int,
+    ) -> tuple[list[Record], int]:
+        """Records `first` to `first + count` of those that match, and how many match in all.
+
+        Without `sort` in order of insertion; ties too; rows without a value come last, or first
+        when `descending`.
+        """
+        equals = frozenset(equals)
+        records, keys = self._view(equals, sort)
+        low, high, others = 0, len(records), []
+        for span in spans:
+            if span.field != sort:
+                others.append(span)
+                continue
+            high = min(high, bisect_left(keys, LAST))
+            if span.low is not None:
+                low = max(low, (bisect_left if span.closed[0] else bisect_right)(keys, span.low))
+            if span.high is not None:
+                high = min(high, (bisect_right if span.closed[1] else bisect_left)(keys, span.high))
+        if others:
+            records = [
+                record
+                for record in records[low:high]
+                if all(span.holds(record.marks[span.field]) for span in others)
+            ]
+            low, high = 0, len(records)
+        total = max(high - low, 0)
+        if descending:
+            stop = max(high - first, low)
+            return records[max(stop - count, low) : stop][::-1], total
+        return records[low + first : max(min(low + first + count, high), 0)], total
+
+    def _view(self, equals: frozenset[Equal], sort: str | None) -> tuple[list[Record], list[t.Any]]:
+        view = self._views.get((equals, sort))
+        if view is None:
+            records = [
+                record
+                for record in self.records.values()
+                if all(_among(record.marks[field], values) for field, values in equals)
+            ]
+            keys: list[t.Any] = []
+            if sort is not None:
+                texts = any(isinstance(record.marks[sort], str) for record in records)
+                last = "\U0010ffff" if texts else LAST
+
+                def key(record: Record) -> t.Any:
+                    value = record.marks[sort]
+                    return last if value is None else value
+
+                records.sort(key=key)
+                keys = [key(record) for record in records]
+            view = self._views[equals, sort] = (records, keys)
+        return view
+
+
+def _among(value: t.Any, values: frozenset[t.Any]) -> bool:
+    """Whether `value`, or one of it when it is a list, is among `values`."""
+    if isinstance(value, (list, tuple)):
+        return not values.isdisjoint(value)
+    return value in values

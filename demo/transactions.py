@@ -1,0 +1,335 @@
+"""The transactions of one account, and with them its balance: exact to the cent, in order.
+
+The completed rows of an account form a chain: by `settled_at`, each `settled_balance` is the one
+before plus or minus the amount, and the last one is the balance of the account.
+"""
+
+from __future__ import annotations
+
+import random
+import typing as t
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from operator import itemgetter
+
+from demo.places import ABROAD, RATES, Merchant
+from demo.values import digits, iban, major, milliseconds
+
+if t.TYPE_CHECKING:
+    from demo.organizations import Account, OrganizationFacts
+
+Row = dict[str, t.Any]
+CATEGORIES = ("sales", "operations", "people", "taxes")  # of cash flow, see banking.py
+RECENT = timedelta(days=5)  # pending rows are younger than this
+LABELS = 8  # of each organization
+# operation_type and subject_type of each kind of movement (Q55: live values are CamelCase)
+CARD, FEE, TRANSFER = ("card", "Card"), ("qonto_fee", "Other"), ("transfer", "Transfer")
+INCOME, SWIFT, DEBIT = (
+    ("income", "Income"),
+    ("income", "SwiftIncome"),
+    ("direct_debit", "DirectDebit"),
+)
+
+
+class Ledger:
+    """Writes the rows of one account one after the other and keeps its balance, in cents."""
+
+    def __init__(self, organization: OrganizationFacts, account: Account) -> None:
+        self.organization, self.account = organization, account
+        self.balance = 0
+        self.pending_debits = 0
+        self.numbers = count(1)
+        self.links: dict[str, list[tuple[str, str]]] = {}  # parent id -> (link type, child id)
+        self.random = organization.random(f"transactions/{account.id}")
+        self._cash = 0  # roughly what is left while writing; keeps the account above water
+
+    def history(self, total: int) -> list[Row]:
+        """`total` rows over the last fourteen months, the newest hours before the anchor."""
+        end = self.organization.anchor - timedelta(hours=4)
+        if self.account.status == "closed":
+            end -= timedelta(days=200)
+        start = end - timedelta(days=425)
+        step = (end - start) / max(total, 1)
+        rows: list[Row] = []
+        while len(rows) < total:
+            emitted = start + step * (len(rows) + self.random.random() * 0.8)
+            rows += self.movement(At(emitted, end), room=total - len(rows))
+        self.settle([row for row in rows if row["settled_at"]])
+        self.pending_debits = sum(
+            row["amount_cents"]
+            for row in rows
+            if row["status"] == "pending" and row["side"] == "debit"
+        )
+        return rows
+
+    def movement(self, at: At, room: int = 1, status: str | None = None) -> list[Row]:
+        """Mostly one row; a card payment abroad brings its fee along where there is `room`."""
+        status = status or self._status(at)
+        kind, completed = self.random.random(), status == "completed"
+        if completed and (self._cash < 300_000 or kind > 0.83):
+            rows = [self._income(at)]
+        elif completed and kind < 0.06 and room > 1 and self.account.currency == "EUR":
+            rows = self._abroad(at)
+        elif kind < 0.48:
+            rows = [self._card(at, status)]
+        elif completed and kind < 0.52:
+            rows = [self._refund(at)]
+        elif kind < 0.66 and status in {"completed", "declined"}:
+            rows = [self._direct_debit(at, status)]
+        else:
+            rows = [self._transfer(at, status)]
+        if completed:
+            self._cash += sum(
+                row["amount_cents"] * (1 if row["side"] == "credit" else -1) for row in rows
+            )
+        return rows
+
+    def _status(self, at: At) -> str:
+        dice = self.random.random()
+        if self.account.status == "active" and at.end - at.emitted < RECENT and dice < 0.5:
+            return "pending"
+        if dice > 0.965:
+            return "declined"
+        return "reversed" if dice > 0.95 else "completed"
+
+    def _shopping(self) -> tuple[Merchant, int]:
+        shop = self.random.choice(self.organization.place.merchants)
+        return shop, self.random.randrange(shop.low, shop.high)
+
+    def _card(self, at: At, status: str) -> Row:
+        shop, cents = self._shopping()
+        return self._row(at, status, "debit", CARD, cents, shop=shop)
+
+    def _refund(self, at: At) -> Row:
+        shop, cents = self._shopping()
+        return self._row(at, "completed", "credit", CARD, cents, shop=shop, category="refund")
+
+    def _abroad(self, at: At) -> list[Row]:
+        shop = self.random.choice(ABROAD)
+        local = self.random.randrange(shop.low, shop.high)
+        cents = (local * RATES[shop.currency] + 500) // 1000
+        row = self._row(
+            at, "completed", "debit", CARD, cents, shop=shop,
+            local_amount=major(local), local_amount_cents=local, local_currency=shop.currency,
+        )  # fmt: skip
+        fee = self._row(
+            at._replace(emitted=at.emitted + timedelta(milliseconds=0 if at.live else 2100)),
+            "completed", "debit", FEE, max(cents * 2 // 100, 1),
+            label="Foreign exchange fee", category="fees",
+        )  # fmt: skip
+        self.links[row["id"]] = [("related_fee", fee["id"])]
+        return [row, fee]
+
+    def _income(self, at: At) -> Row:
+        payer = self.random.choice(self.organization.place.partners)
+        foreign = self.account.currency != "EUR"
+        return self._row(
+            at, "completed", "credit", SWIFT if foreign else INCOME,
+            self.random.randrange(30_000, 640_000), label=payer, category="sales",
+            reference=f"FA-{self.random.randrange(9999):04d}",
+            **{"swift_income" if foreign else "income": self._counterparty(payer)},
+        )  # fmt: skip
+
+    def _transfer(self, at: At, status: str) -> Row:
+        payee = self.random.choice(self.organization.place.partners)
+        cents = self.random.randrange(4_000, 190_000)
+        return self._row(
+            at, status, "debit", TRANSFER, cents, label=payee,
+            reference="Facture " + digits(5, payee, cents), transfer=self._counterparty(payee),
+        )  # fmt: skip
+
+    def _direct_debit(self, at: At, status: str) -> Row:
+        label, category, low, high = self.random.choice(self.organization.place.debits)
+        return self._row(
+            at, status, "debit", DEBIT, self.random.randrange(low, high), label=label,
+            category=category, reference="MANDAT " + digits(8, self.organization.id, label),
+            direct_debit=self._counterparty(label),
+        )  # fmt: skip
+
+    def _counterparty(self, name: str) -> Row:
+        place = self.organization.place
+        styles = ("IBAN", "SWIFT_BIC") if self.random.random() < 0.7 else ("iban", "bic")  # Q55
+        return {
+            "counterparty_account_number": iban(place.country, place.other_bank, name),
+            "counterparty_account_number_format": styles[0],
+            "counterparty_bank_identifier": place.other_bic,
+            "counterparty_bank_identifier_format": styles[1],
+        }
+
+    def _row(
+        self,
+        at: At,
+        status: str,
+        side: str,
+        kind: tuple[str, str],
+        cents: int,
+        *,
+        shop: Merchant | None = None,
+        **more: t.Any,
+    ) -> Row:
+        """The row as `GET /v2/transactions` gives it with all three `includes[]`.
+
+        `settled_balance` is filled in by `settle`, in order of `settled_at`.
+        """
+        number, organization, rng = next(self.numbers), self.organization, self.random
+        operation, subject = kind
+        settled, updated = at.times(status, operation, number, rng)
+        created = at.emitted + timedelta(milliseconds=0 if at.live else rng.randrange(40, 900))
+        id_ = organization.uid("transaction", self.account.id, number)
+        vat = shop.vat if shop else 0
+        vat_cents = (cents * vat * 2 + 100 + vat) // (2 * (100 + vat)) if vat else None
+        card = (
+            rng.choice(organization.cards) if operation == "card" and organization.cards else None
+        )
+        labels = [rng.randrange(LABELS)] if rng.random() < 0.5 else []
+        receipts = rng.choice((0, 0, 1, 1, 2)) if operation in {"card", "transfer"} else 0
+        flow = CATEGORIES[0 if side == "credit" else 1]
+        return {
+            "id": id_,
+            "transaction_id": f"{organization.slug}-{self.account.number}-transaction-{number}",
+            "amount": major(cents),
+            "amount_cents": cents,
+            "settled_balance": None,
+            "settled_balance_cents": None,
+            "local_amount": major(cents),
+            "local_amount_cents": cents,
+            "side": side,
+            "operation_type": operation,
+            "currency": self.account.currency,
+            "local_currency": self.account.currency,
+            "label": shop.label if shop else "",
+            "clean_counterparty_name": shop.name if shop else None,
+            "settled_at": settled and milliseconds(settled),
+            "emitted_at": milliseconds(at.emitted),
+            "created_at": milliseconds(created),
+            "updated_at": milliseconds(updated),
+            "status": status,
+            "note": None,
+            "reference": None,
+            "vat_amount": major(vat_cents) if vat_cents is not None else None,
+            "vat_amount_cents": vat_cents,
+            "vat_rate": vat or None,
+            "initiator_id": card[2].id if card else None,
+            "label_ids": [organization.label_id(one) for one in labels],
+            "attachment_ids": [organization.uid("receipt", id_, one) for one in range(receipts)],
+            "attachment_lost": False,
+            "attachment_required": operation in {"card", "transfer"},
+            "card_last_digits": card[1] if card else None,
+            "category": shop.category if shop else "other_expense",
+            "cashflow_category": {
+                "id": organization.uid("cash_flow_category", flow),
+                "name": flow.title(),
+            },
+            "cashflow_subcategory": None,
+            "subject_type": subject,
+            "bank_account_id": self.account.id,
+            "is_external_transaction": self.account.external,
+            "logo": None,
+            **more,
+            "attachments": [receipt(organization, id_, one, created) for one in range(receipts)],
+            "labels": [label_row(organization, one) for one in labels],
+            "vat_details": vat_details(cents, vat_cents, vat) if vat_cents is not None else None,
+        }
+
+    def settle(self, rows: list[Row]) -> None:
+        """Chain completed `rows` to the balance, by `settled_at`, which becomes unique."""
+        last = ""
+        for row in sorted(rows, key=itemgetter("settled_at")):
+            if row["settled_at"] <= last:
+                row["settled_at"] = _after(last)
+                row["updated_at"] = max(row["updated_at"], row["settled_at"])
+            last = row["settled_at"]
+            self.balance += row["amount_cents"] * (1 if row["side"] == "credit" else -1)
+            row["settled_balance_cents"] = self.balance
+            row["settled_balance"] = major(self.balance)
+
+
+class At(t.NamedTuple):
+    """When a movement happens. `live` ones, added to a running server, are done at once."""
+
+    emitted: datetime
+    end: datetime  # nothing in the books is younger
+    live: bool = False
+
+    def times(
+        self, status: str, operation: str, number: int, rng: random.Random
+    ) -> tuple[datetime | None, datetime]:
+        """`settled_at` and `updated_at`.
+
+        Cards settle in a nightly batch, and a batch leaves one `updated_at` on all its rows (Q21).
+        """
+        if self.live:
+            return (self.emitted if status == "completed" else None), self.emitted
+        if status != "completed":
+            return None, self.emitted + timedelta(seconds=rng.randrange(3, 900))
+        if operation == "card":
+            night = (self.emitted + timedelta(days=1)).replace(
+                hour=4, minute=2, second=11, microsecond=0
+            )
+            settled = min(night + timedelta(milliseconds=number % 900), self.end)
+            updated = night + timedelta(seconds=1)
+        else:
+            settled = self.emitted + timedelta(seconds=rng.randrange(20, 4_000))
+            updated = settled = min(settled, self.end)
+        if rng.random() < 0.25:  # somebody added a label, a note or a receipt later
+            updated = settled + timedelta(seconds=rng.randrange(1_000_000))
+        return settled, max(min(updated, self.end), settled)
+
+
+def _after(moment: str) -> str:
+    """The next millisecond of a `2026-03-11T08:14:07.512Z`."""
+    parsed = datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%f%z")
+    return milliseconds(parsed + timedelta(milliseconds=1))
+
+
+def receipt(
+    organization: OrganizationFacts, transaction_id: str, number: int, created: datetime
+) -> Row:
+    """An attachment; its link is signed anew in each answer (Q92)."""
+    id_ = organization.uid("receipt", transaction_id, number)
+    size = int(digits(5, id_)) + 9000
+    return {
+        "id": id_,
+        "created_at": milliseconds(created + timedelta(minutes=35 + number)),
+        "file_name": f"ticket-{id_[:4]}.pdf",
+        "file_size": size if size % 3 == 0 else str(size),  # Q75
+        "file_content_type": "application/pdf",
+        "url": f"https://files.qonto.example/attachments/{id_}.pdf?signature={SIGNATURE}",
+        "probative_attachment": {"status": "pending"}
+        if size % 2
+        else {
+            "status": "available",
+            "file_name": f"probative-{id_[:4]}.pdf",
+            "file_content_type": "application/pdf",
+            "file_size": str(size + 1200),
+            "url": f"https://files.qonto.example/probative/{id_}.pdf?signature={SIGNATURE}",
+        },
+    }
+
+
+SIGNATURE = "{signature}"  # replaced at each answer
+LABEL_NAMES = ("Clients", "Atelier", "Voyages", "Marketing", "Équipe", "Loyer", "IT & café", "R&D")
+
+
+def label_row(organization: OrganizationFacts, number: int) -> Row:
+    """Two of the eight labels hang below the first."""
+    return {
+        "id": organization.label_id(number),
+        "name": LABEL_NAMES[number],
+        "parent_id": organization.label_id(0) if number in {3, 4} else None,
+    }
+
+
+def vat_details(cents: int, vat_cents: int, vat: int) -> Row:
+    return {
+        "items": [
+            {
+                "amount": f"{vat_cents / Decimal(100):.2f}",
+                "amount_cents": vat_cents,
+                "amount_excluding_vat": f"{(cents - vat_cents) / Decimal(100):.2f}",
+                "amount_excluding_vat_cents": cents - vat_cents,
+                "rate": f"{vat}.0",
+            }
+        ]
+    }
