@@ -175,7 +175,7 @@ class Renewal:
                 if refusal.code in REFUSALS:
                     return self._newer(stored) or self._refused(token, stored, resumed=resumed)
                 self._withdraw(unless=spent)
-                raise _misconfigured(refusal, self.endpoint.url) from None
+                raise misconfigured(refusal, self.endpoint.url) from None
             except NoAnswer as silence:
                 spent = spent or silence.spent
                 wait = max(silence.retry_after, pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
@@ -302,7 +302,8 @@ def moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M} UTC"
 
 
-def _misconfigured(refusal: GrantRefused, url: str) -> QontoError:
+def misconfigured(refusal: GrantRefused, url: str) -> QontoError:
+    """Explain a refusal that has nothing to do with the token: the client is wrong."""
     if refusal.code == "invalid_client":
         message = (
             f"client_id or client_secret is not accepted by {url} (invalid_client): copy both "

@@ -32,6 +32,14 @@ ORGANIZATIONS = [
 ]
 
 
+BEFORE: dict[str, tuple[t.Any, ...]] = {  # faults that leave the token unused
+    "503 before": (503, {}),
+    "429": (429, {}, {"Retry-After": "1"}),
+    "html": (200, None, {"Content-Type": "text/html"}, b"<p>Sign in</p>"),
+    "redirect": (307, {}, {"Location": "/elsewhere"}),
+}
+
+
 @dataclass
 class Token:
     session: str
@@ -153,24 +161,16 @@ class Handler(BaseHTTPRequestHandler):
         book = self.book
         fault = book.faults.pop(0) if book.faults else ""
         time.sleep(book.delay[0])
+        if fault in BEFORE:
+            self._answer(*BEFORE[fault])
+            return
         if fault == "cut before":
-            return self._cut()
-        if fault == "503 before":
-            return self._answer(503, {})
-        if fault == "429":
-            return self._answer(429, {}, {"Retry-After": "1"})
-        if fault == "html":
-            return self._answer(200, None, {"Content-Type": "text/html"}, b"<p>Sign in</p>")
-        if fault == "redirect":
-            return self._answer(307, {}, {"Location": f"{book.url}/elsewhere"})
-        if (
-            self.headers["Content-Type"] != "application/x-www-form-urlencoded"
-            or "Authorization" in self.headers
-        ):
-            return self._answer(400, {"error": "invalid_request"})
-        credentials = form.get("client_id"), form.get("client_secret")
-        if credentials != (CLIENT_ID, book.client_secret):
-            return self._answer(401, {"error": "invalid_client", "error_description": str(form)})
+            self._cut()
+            return
+        refused = self._misconfigured(form)
+        if refused:
+            self._answer(*refused)
+            return
         refresh = form.get("grant_type") == "refresh_token"
         answer = book.spend(form["refresh_token"]) if refresh else book.exchange(form)
         entry["step"] = "used"
@@ -178,13 +178,24 @@ class Handler(BaseHTTPRequestHandler):
             book.on_token()
         time.sleep(book.delay[1])
         if fault == "cut after":
-            return self._cut()
-        if fault == "503 after":
-            return self._answer(503, {})
-        if fault == "truncated":
-            return self._answer(200, None, {"Content-Length": "500"}, json.dumps(answer).encode())
-        self._answer(400 if "error" in answer else 200, answer)
-        entry["step"] = "answered"
+            self._cut()
+        elif fault == "503 after":
+            self._answer(503, {})
+        elif fault == "truncated":
+            self._answer(200, None, {"Content-Length": "500"}, json.dumps(answer).encode())
+        else:
+            self._answer(400 if "error" in answer else 200, answer)
+            entry["step"] = "answered"
+
+    def _misconfigured(self, form: dict[str, str]) -> tuple[int, dict[str, str]] | None:
+        if (
+            self.headers["Content-Type"] != "application/x-www-form-urlencoded"
+            or "Authorization" in self.headers
+        ):
+            return 400, {"error": "invalid_request"}
+        credentials = form.get("client_id"), form.get("client_secret")
+        if credentials != (CLIENT_ID, self.book.client_secret):
+            return 401, {"error": "invalid_client", "error_description": str(form)}
         return None
 
     def do_GET(self) -> None:

@@ -1,0 +1,145 @@
+"""One trip of the user to Qonto's consent page: the address, and what comes back.
+
+Sources: Qonto, "The User OAuth flow" (2026-11); Q7-Q10; RFC 6749 4.1, RFC 7636 (PKCE), which
+qontoctl uses with Qonto.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+import typing as t
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from tap_qonto.auth import OFFLINE_SCOPE, USER_SCOPE
+from tap_qonto.errors import LoginRequired
+
+if t.TYPE_CHECKING:
+    from tap_qonto.oauth import Grant, TokenEndpoint
+    from tap_qonto.settings import Settings
+
+_AGAIN = "Nothing has changed: a session that you had lives on."
+
+
+class AnotherLogin(LoginRequired):
+    """The answer carries a `state` that is not ours: an old tab, or a forgery."""
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """What is asked of the user, and the secrets that tie the answer to the question."""
+
+    settings: Settings
+    redirect_uri: str
+    data_scopes: tuple[str, ...]
+    membership: bool = False
+    state: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The data's scopes and those that every session needs, each once."""
+        always = (OFFLINE_SCOPE,) if self.membership else (OFFLINE_SCOPE, USER_SCOPE)
+        return tuple(dict.fromkeys((*always, *self.data_scopes)))
+
+    @property
+    def url(self) -> str:
+        """The address that the user opens."""
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        query = {
+            "client_id": self.settings.client_id or "",
+            "redirect_uri": self.redirect_uri,
+            "response_type": "code",
+            "scope": " ".join(self.scopes),
+            "state": self.state,
+            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+        }
+        if not self.membership:
+            query["identity_type"] = "user"
+        return f"{self.settings.oauth_url}/oauth2/auth?{urlencode(query)}"
+
+    def code(self, answer: t.Mapping[str, str]) -> str:
+        """Take the code out of the parameters that the browser brought back.
+
+        Raises:
+            AnotherLogin: `state` is missing or not ours.
+            LoginRequired: the consent server refused; says what and what mends it.
+        """
+        if not secrets.compare_digest(answer.get("state", "").encode(), self.state.encode()):
+            raise AnotherLogin(
+                "This answer belongs to another login (its `state` differs): use the address "
+                "that your browser shows after you opened the one printed above."
+            )
+        if error := answer.get("error"):
+            raise LoginRequired(self._explained(error, answer.get("error_description", "")))
+        if not (code := answer.get("code")):
+            raise LoginRequired(f"Qonto sent neither a code nor an error. {_AGAIN}")
+        return code
+
+    def exchange(self, endpoint: TokenEndpoint, code: str) -> Grant:
+        """Turn the code into tokens.
+
+        Raises:
+            LoginRequired: the code is not accepted, or there is no refresh token with it.
+            GrantRefused, NoAnswer: anything else.
+        """
+        from tap_qonto.oauth import GrantRefused  # noqa: PLC0415 - named here only
+
+        try:
+            grant = endpoint.exchange(code, self.redirect_uri, self.verifier)
+        except GrantRefused as refusal:
+            if refusal.code != "invalid_grant":
+                raise
+            raise LoginRequired(
+                "Qonto does not accept the code: it is older than 10 minutes, was used before, or "
+                f"belongs to another redirect address. Run the login again. {_AGAIN}"
+            ) from None
+        if not grant.refresh_token:  # Q7: no error says so
+            raise LoginRequired(
+                "Qonto gave no refresh token: switch on the scope offline_access for your "
+                f"application in the Qonto developer portal, and log in again. {_AGAIN}"
+            )
+        return grant
+
+    def _explained(self, error: str, description: str) -> str:
+        if error == "access_denied":
+            return f"The consent was declined on Qonto's page. {_AGAIN}"
+        if error == "invalid_scope":  # Q9: one scope too many fails them all
+            words = set(re.findall(r"[a-z_]+(?:\.[a-z_]+)?", description))
+            named = [scope for scope in self.scopes if scope in words]
+            if named == [USER_SCOPE]:
+                return self._not_approved()
+            rest = " ".join(scope for scope in self.data_scopes if scope not in named)
+            what = " ".join(named) or f"one of {' '.join(self.scopes)} (it does not say which)"
+            return (
+                f"Qonto does not let this application ask for {what}. Switch it on in the Qonto "
+                f'developer portal, or log in without it: tap-qonto-auth login --scope "{rest}"'
+                f"{' --membership' if self.membership else ''}. {_AGAIN}"
+            )
+        if error == "unauthorized_client":
+            return self._not_approved()
+        known = error if re.fullmatch(r"[a-z_]{3,40}", error) else "an unknown error"
+        return f"Qonto's consent page answers {known}. {_AGAIN}"
+
+    def _not_approved(self) -> str:
+        if self.membership:
+            return (
+                "Qonto has approved this application for the user flow only: log in without "
+                f"--membership. {_AGAIN}"
+            )
+        return (
+            "Qonto has not approved this application for the user flow (several organizations): "
+            "ask Qonto for it, or log in to one organization with `tap-qonto-auth login "
+            f"--membership`. {_AGAIN}"
+        )
+
+
+def parameters(address: str) -> dict[str, str]:
+    """Read the parameters of a pasted redirect address, or of its query alone."""
+    text = address.strip().strip("'\"")
+    query = urlsplit(text).query if "?" in text else text
+    return {name: values[0] for name, values in parse_qs(query).items()}
