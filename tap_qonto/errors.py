@@ -41,11 +41,13 @@ class LoginRequired(QontoError):  # noqa: N818 - says what to do, like the SDK's
 class RequestDenied(QontoError):  # noqa: N818
     """Qonto refuses a stream of an organization: scope, role, plan, feature or consent.
 
-    `status` is 403, 404 or 410 (or 401 where an endpoint does not take API keys).
+    `status` is 403, 404 or 410 (or 401 where an endpoint does not take API keys); `why` is the
+    reason alone, the same for all streams and organizations that share it.
     """
 
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
+    def __init__(self, where: str, why: str, status: int, trace: str = "") -> None:
+        super().__init__(f"{where}: {why} ({status}{trace}).")
+        self.why = f"{why} ({status})"
         self.status = status
 
 

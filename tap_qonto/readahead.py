@@ -163,6 +163,10 @@ class ReadAhead(t.Generic[_Batch, _Result]):
             raise job.error
         return t.cast("_Result", job.result)
 
+    def fetch(self) -> Fetch:
+        """Return what sends requests for a walk that is not in the plan."""
+        return Fetch(self._pool)
+
     def close(self) -> None:
         """Let all threads end; what they still hold is dropped."""
         with self._room:

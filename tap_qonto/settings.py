@@ -210,7 +210,9 @@ class Settings:
         environment = text("environment") or "production"
         default_api, default_oauth = ENVIRONMENTS.get(environment, ("", ""))
         if not default_api:
-            problems.append(f"environment is {environment!r}: use one of {', '.join(ENVIRONMENTS)}.")
+            problems.append(
+                f"environment is {environment!r}: use one of {', '.join(ENVIRONMENTS)}."
+            )
         if environment == "sandbox" and not text("staging_token"):
             problems.append(
                 "staging_token is missing: the sandbox wants it on every call "

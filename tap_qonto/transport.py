@@ -127,10 +127,13 @@ class Transport:
         self._session = _session(settings, user_agent)
         self._lock = threading.Lock()
         self._failing_since: float | None = None
+        self._failures = 0
         self._throttles = 0
         self._fatal: QontoError | None = None
         self._closed = False
-        self.in_flight = 0
+        self._slots = threading.BoundedSemaphore(settings.concurrency)
+        self.stopping = False
+        """Set, also from a signal handler, to let no request start any more."""
 
     def send(self, request: Request) -> Answer:
         """Send `request`, with retries, and decode the answer.
@@ -205,54 +208,60 @@ class Transport:
 
     def _exchange(self, request: Request) -> tuple[int, t.Mapping[str, str], bytes, str]:
         """One attempt on the wire: (status, headers, body, Authorization that was sent)."""
-        if self._failing_since and time.monotonic() - self._failing_since > DEAD_AFTER:
+        if (
+            self._failing_since
+            and self._failures > TRIES  # not one failure and then a long wait for the budget
+            and time.monotonic() - self._failing_since > DEAD_AFTER
+        ):
             raise RequestFailed(
                 f"{request}: nothing was answered for {DEAD_AFTER:.0f} s. Check api_url "
                 f"({self._api_url}), the network, and Qonto's status page."
             )
-        prepared = self._session.prepare_request(
+        self._budget.acquire()
+        with self._slots:
+            if self._closed or self.stopping:
+                raise BudgetClosed
+            # prepared now: while waiting for the budget a token may have ended
+            prepared = self._prepared(request)
+            try:
+                with self._session.send(
+                    prepared,
+                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response:
+                    return (
+                        response.status_code,
+                        response.headers,
+                        _body(response),
+                        prepared.headers["Authorization"],
+                    )
+            except (requests.RequestException, OSError, _Oversized) as error:
+                # the library's own texts may quote addresses with parameters: only the kind
+                raise self._broken(
+                    f"{request}: no whole answer from {self._api_url} ({type(error).__name__})."
+                ) from None
+
+    def _prepared(self, request: Request) -> requests.PreparedRequest:
+        headers = {"Content-Type": "application/json"} if request.body else {}
+        if request.organization_id and self._authenticator.flow == "user":
+            headers["X-Qonto-Organization-Id"] = request.organization_id
+        return self._session.prepare_request(
             requests.Request(
                 request.method,
                 self._api_url + request.path,
                 params=list(request.params),
                 data=request.body,
-                headers={"X-Qonto-Organization-Id": request.organization_id}
-                if request.organization_id
-                else {},
+                headers=headers,
                 auth=self._authenticator,
             )
         )
-        self._budget.acquire()
-        if self._closed:
-            raise BudgetClosed
-        self.in_flight += 1
-        try:
-            with self._session.send(
-                prepared,
-                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                content = _body(response)
-                return (
-                    response.status_code,
-                    response.headers,
-                    content,
-                    prepared.headers["Authorization"],
-                )
-        except (requests.RequestException, OSError, _Oversized) as error:
-            # the library's own texts may quote addresses with parameters: name the kind only
-            raise self._broken(
-                f"{request}: no whole answer from {self._api_url} ({type(error).__name__})."
-            ) from None
-        finally:
-            self.in_flight -= 1
 
     def _renew(self, request: Request, authorization: str) -> None:
         if self._authenticator.flow == "api_key":  # Q81: the answer of OAuth-only endpoints
             raise RequestDenied(
-                f"{request}: refused to an API key (401). This resource needs an OAuth "
-                "application, or the key is wrong.",
+                str(request),
+                "refused to an API key: it takes an OAuth application, or the key is wrong",
                 401,
             )
         self._authenticator.renew(authorization)
@@ -260,6 +269,7 @@ class Transport:
     def _broken(self, message: str) -> _Broken:
         with self._lock:
             self._failing_since = self._failing_since or time.monotonic()
+            self._failures += 1
         return _Broken(message)
 
     def _throttle(self, headers: t.Mapping[str, str]) -> None:
@@ -274,7 +284,7 @@ class Transport:
 
     def _answered(self) -> None:
         self._failing_since = None
-        self._throttles = 0
+        self._failures = self._throttles = 0
 
 
 class _Oversized(Exception):  # noqa: N818
@@ -315,12 +325,14 @@ def _refusal(
 ) -> QontoError:
     """Name the refusal. Only Qonto's short error code is quoted, never the body's texts."""
     code, detail = _error(content)
-    told = f"{status}{f' {code}' if code else ''}{_trace(headers)}"
+    trace = f"{f' {code}' if code else ''}{_trace(headers)}"
     if status in {400, 422}:
-        return RequestRejected(f"{request}: Qonto does not accept the request ({told}).", status)
+        return RequestRejected(
+            f"{request}: Qonto does not accept the request ({status}{trace}).", status
+        )
     if status == 403:  # noqa: PLR2004
         why = (
-            "the session lacks the scope"  # Q85
+            "the session lacks a scope: tap-qonto-auth login"  # Q85
             if "scope" in detail
             else "scope, role, plan or consent does not allow it"  # Q2, Q58, Q82
         )
@@ -328,7 +340,7 @@ def _refusal(
         why = "Qonto has retired it"  # Q88
     else:
         why = "not found, or the feature is switched off"  # Q83
-    return RequestDenied(f"{request}: {why} ({told}).", status)
+    return RequestDenied(str(request), why, status, trace)
 
 
 def _error(content: bytes) -> tuple[str, str]:

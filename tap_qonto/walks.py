@@ -85,7 +85,7 @@ def changed_unsorted(listing: Listing, since: datetime | None) -> Walk:
     return frozen(first.date)
 
 
-def newestfirst_page(listing: Listing, since: datetime | None) -> Walk:
+def newest_first(listing: Listing, since: datetime | None) -> Walk:
     """Read a list sorted by its key, descending, until a row is older than `since` (Q35).
 
     A row that changes meanwhile moves to the front, behind our back: its key is then later than

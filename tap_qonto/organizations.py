@@ -1,0 +1,149 @@
+"""Which organizations this run reads, and the bank accounts of each.
+
+In the user flow they come from `GET /v2/user_organizations`, the consent list (Q1). A membership
+token or an API key sees one organization: the same row is made from `GET /v2/organization`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import typing as t
+from concurrent.futures import Future
+
+from tap_qonto.errors import RequestFailed, SettingsError
+from tap_qonto.transport import Answer, Request
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_qonto.settings import Settings
+
+Row = dict[str, t.Any]
+
+
+class Organizations:
+    """The organizations of one run; asks for each thing once, from any thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        send: Callable[[Request], Answer],
+        flow: Callable[[], str],
+    ) -> None:
+        self._settings = settings
+        self._send = send
+        self._flow = flow
+        self._lock = threading.Lock()
+        self._rows: list[Row] | None = None
+        self._answers: dict[str, Future[Answer]] = {}
+
+    def rows(self) -> list[Row]:
+        """Return the rows of `user_organizations` that are read, in Qonto's order.
+
+        Raises:
+            SettingsError: `organization_ids` names one that the user has not consented to.
+            QontoError: the list can't be read.
+        """
+        with self._lock:
+            if self._rows is None:
+                self._rows = self._chosen(self._consented())
+            return [dict(row) for row in self._rows]
+
+    def ids(self) -> list[str]:
+        """Return the ids of `rows`."""
+        return [row["id"] for row in self.rows()]
+
+    def body(self, organization_id: str) -> Answer:
+        """Return the answer of `GET /v2/organization`: asked once per organization.
+
+        Raises what `Transport.send` raises, each time the same.
+        """
+        with self._lock:
+            future = self._answers.get(organization_id)
+            if future is None:
+                future = self._answers[organization_id] = Future()
+                mine = True
+            else:
+                mine = False
+        if mine:
+            try:
+                future.set_result(self._send(self.request(organization_id)))
+            except BaseException as error:  # noqa: BLE001 - it belongs to all who ask
+                future.set_exception(error)
+        return future.result()
+
+    def request(self, organization_id: str) -> Request:
+        """Make the request behind `body`."""
+        external = self._settings.include_external_accounts
+        return Request(
+            "organization",
+            organization_id,
+            "/v2/organization",
+            (("include_external_accounts", "true"),) if external else (),  # Q28
+        )
+
+    def account_ids(self, organization_id: str) -> list[str]:
+        """Return the ids of all bank accounts, closed ones included (Q27).
+
+        Raises:
+            QontoError: the organization can't be read.
+        """
+        accounts = organization_of(self.body(organization_id)).get("bank_accounts")
+        return [
+            account["id"]
+            for account in accounts or ()
+            if isinstance(account, dict) and isinstance(account.get("id"), str)
+        ]
+
+    def _consented(self) -> list[Row]:
+        if self._flow() != "user":
+            return [self._single()]
+        answer = self._send(Request("user_organizations", None, "/v2/user_organizations"))
+        body = answer.body
+        rows = body.get("organizations") if isinstance(body, dict) else body
+        if not isinstance(rows, list) or not all(
+            isinstance(row, dict) and isinstance(row.get("id"), str) for row in rows
+        ):
+            raise RequestFailed("user_organizations: the answer is not the list it should be.")
+        return rows
+
+    def _single(self) -> Row:
+        row = organization_of(self._send(Request("organization", None, "/v2/organization")))
+        return {
+            "id": row.get("id") or row.get("slug"),
+            "name": row.get("name") or row.get("legal_name") or row.get("slug"),
+            **{name: row.get(name) for name in ("legal_name", "legal_number", "legal_country")},
+            "membership_role": None,
+        }
+
+    def _chosen(self, rows: list[Row]) -> list[Row]:
+        wanted = self._settings.organization_ids
+        if wanted is not None:
+            missing = sorted(set(wanted) - {row["id"] for row in rows})
+            if missing:
+                problem = (
+                    f"organization_ids names {', '.join(missing)}, which the user has not "
+                    "consented to. Remove it, or log in again and tick it: tap-qonto-auth login"
+                )
+                raise SettingsError([problem])
+            rows = [row for row in rows if row["id"] in wanted]
+        if self._settings.shard is not None:
+            number, count = self._settings.shard
+            rows = [row for row in rows if shard_of(row["id"], count) == number]
+        return rows
+
+
+def shard_of(organization_id: str, count: int) -> int:
+    """Return the shard, from 1 to `count`, that an organization belongs to, now and always."""
+    digest = hashlib.sha256(organization_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") % count + 1
+
+
+def organization_of(answer: Answer) -> Row:
+    """Unwrap the body of `GET /v2/organization`."""
+    body = answer.body
+    row = body.get("organization", body) if isinstance(body, dict) else None
+    if not isinstance(row, dict):
+        raise RequestFailed("organization: the answer is not the object it should be.")
+    return row

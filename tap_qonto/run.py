@@ -1,0 +1,161 @@
+"""One run: what its streams share, the plan of what is read ahead, and its progress."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import threading
+import typing as t
+
+from tap_qonto.auth import authenticator_for
+from tap_qonto.budget import Budget
+from tap_qonto.organizations import Organizations
+from tap_qonto.progress import Progress
+from tap_qonto.readahead import STEP, Fetch, ReadAhead
+from tap_qonto.report import Report
+from tap_qonto.transport import Transport
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from tap_qonto.client import QontoStream
+    from tap_qonto.pagination import Batch
+    from tap_qonto.settings import Settings
+    from tap_qonto.walks import Walk
+
+logger = logging.getLogger("tap-qonto")
+
+_Key = tuple[str, frozenset[tuple[str, t.Any]]]
+
+
+class Stopped(BaseException):
+    """A signal asked the run to end; `signum` is its number."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by signal {signum}")
+        self.signum = signum
+
+
+class Run:
+    """Made once per process, at the first need of the network; closed once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        streams: Callable[[], list[QontoStream]],
+        *,
+        user_agent: str,
+        write_state: Callable[[], None],
+    ) -> None:
+        self.settings = settings
+        self.report = Report(denied_is_failure=settings.on_denied == "fail")
+        self.budget = Budget(settings.rate_limits)
+        self.authenticator = authenticator_for(settings, before_request=self.budget.acquire)
+        self.transport = Transport(settings, self.authenticator, self.budget, user_agent)
+        self.organizations = Organizations(
+            settings, self.transport.send, lambda: self.authenticator.flow
+        )
+        self.progress = Progress(self.budget)
+        self._streams = streams
+        self._write_state = write_state
+        self._signum: int | None = None
+        self._lock = threading.RLock()
+
+    # -- reading ---------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _ahead(self) -> ReadAhead[Batch, datetime | None]:
+        return ReadAhead(
+            self._plan(),
+            self.transport.send,
+            threads=self.settings.concurrency,
+            interrupted=self.checkpoint,
+        )
+
+    def _plan(self) -> Iterator[tuple[_Key, Callable[[Fetch], Walk]]]:
+        """Every partition of every selected stream, in the order in which the SDK syncs them."""
+        for stream in self._streams():
+            if stream.needs_accounts:
+                for organization_id in self.organizations.ids():
+                    asked = functools.partial(self._ask_organization, organization_id)
+                    yield ("", frozenset({("organization_id", organization_id)})), asked
+            contexts = stream.partitions
+            self.progress.plan(stream.name, len(contexts))
+            for context in contexts:
+                yield _key(stream, context), functools.partial(stream.read, context)
+
+    def _ask_organization(self, organization_id: str, _: Fetch) -> Walk:
+        """Ask ahead for what `partitions` of the next stream need; hands over nothing."""
+        with contextlib.suppress(Exception):  # it is raised again where the answer is needed
+            self.organizations.body(organization_id)
+        yield from ()
+        return None
+
+    def read(self, stream: QontoStream, context: Mapping[str, t.Any]) -> Walk:
+        """Return the walk of a partition: ahead as planned, or now if it is not in the plan."""
+        self.progress.begin(stream.name)
+        try:
+            return (yield from self._ahead.read(_key(stream, context)))
+        except KeyError:
+            return (yield from stream.read(context, self._ahead.fetch()))
+
+    @contextlib.contextmanager
+    def planning(self) -> Iterator[None]:
+        """Let one thread at a time find out partitions; the main thread stays interruptible."""
+        main = threading.current_thread() is threading.main_thread()
+        while not self._lock.acquire(timeout=STEP if main else -1):
+            self.checkpoint()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def missing_scope(self, scopes: tuple[str, ...]) -> str | None:
+        """Say which scope the session lacks; None if one of `scopes` was granted, or unknown."""
+        granted = self.authenticator.granted_scopes
+        if granted is None or not scopes or granted.intersection(scopes):
+            return None
+        return (
+            f"the session was not granted the scope {' or '.join(scopes)}. Switch it on for your "
+            "application, then: tap-qonto-auth login"
+        )
+
+    # -- the main thread's pulse -----------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Called between rows and while waiting: progress, and the end if a signal asked for it.
+
+        Raises:
+            Stopped: a signal came.
+        """
+        if self._signum is not None:
+            raise Stopped(self._signum)
+        self.progress.tick()
+
+    def partition_done(self, stream: str, rows: int) -> None:
+        """Called after each partition: counts it, and writes STATE when it is time."""
+        self.progress.done(stream, rows)
+        self._write_state()
+
+    def stop(self, signum: int) -> None:
+        """Ask the run to end at the next row; safe in a signal handler."""
+        self._signum = signum
+        self.transport.stopping = True
+
+    def close(self) -> None:
+        """Send nothing more and let all threads end; then save what the session may hold.
+
+        Raises:
+            StoreError: the newest tokens could not be written.
+        """
+        self.transport.close()
+        if "_ahead" in self.__dict__:
+            self._ahead.close()
+        self.progress.close()
+        self.authenticator.close()
+
+
+def _key(stream: QontoStream, context: Mapping[str, t.Any]) -> _Key:
+    return stream.name, frozenset(context.items())

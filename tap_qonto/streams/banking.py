@@ -1,0 +1,138 @@
+"""Accounts, their transactions, and what is filed with them."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timezone
+
+from singer_sdk import typing as th
+
+from tap_qonto.client import QontoStream
+from tap_qonto.kinds import PerAccountStream, PerRowStream
+from tap_qonto.organizations import organization_of
+from tap_qonto.pagination import Batch
+from tap_qonto.rows import timestamp
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from singer_sdk.helpers.types import Record
+
+    from tap_qonto.readahead import Fetch
+    from tap_qonto.walks import Walk
+
+
+class BankAccounts(QontoStream):
+    """Business accounts, closed ones included."""
+
+    name = "bank_accounts"
+    path = "/v2/bank_accounts"
+
+
+class BankAccountBalances(QontoStream):
+    """What each account held when the run asked: Qonto only tells "now", this keeps it.
+
+    One row per account and run, so the table grows into a history.
+    """
+
+    name = "bank_account_balances"
+    path = "/v2/organization"
+    derived_from = "organization"
+    primary_keys = ("organization_id", "bank_account_id", "observed_at")
+    replication_key = "observed_at"
+    missed = "Balances between two runs."
+    schema = th.PropertiesList(
+        th.Property("organization_id", th.StringType, required=True),
+        th.Property("bank_account_id", th.StringType, required=True),
+        th.Property(
+            "observed_at", th.DateTimeType, required=True, description="When, by Qonto's clock."
+        ),
+        th.Property("currency", th.StringType, description="ISO 4217."),
+        th.Property("balance_cents", th.IntegerType, description="Cents of the currency."),
+        th.Property(
+            "authorized_balance_cents",
+            th.IntegerType,
+            description="Cents, less pending debits.",
+        ),
+        th.Property("status", th.StringType, description="Of the account: active or closed."),
+    ).to_dict()
+
+    def walk(
+        self,
+        context: Mapping[str, t.Any],
+        fetch: Fetch,  # noqa: ARG002 - asked once for all streams
+        since: datetime | None,  # noqa: ARG002
+    ) -> Walk:
+        """Read the accounts in the answer that the run keeps for everybody."""
+        answer = self.run.organizations.body(context["organization_id"])
+        observed = answer.date or datetime.now(timezone.utc)
+        rows: list[Record] = [
+            {
+                "organization_id": context["organization_id"],
+                "bank_account_id": account["id"],
+                "observed_at": timestamp(observed),
+                **{
+                    name: account.get(name)
+                    for name in (
+                        "currency",
+                        "balance_cents",
+                        "authorized_balance_cents",
+                        "status",
+                    )
+                },
+            }
+            for account in organization_of(answer).get("bank_accounts") or ()
+        ]
+        yield Batch(rows)
+        return observed
+
+
+class Transactions(PerAccountStream):
+    """Every movement of every account, in every status, with labels, VAT and attachments."""
+
+    name = "transactions"
+    path = "/v2/transactions"
+    params: t.ClassVar = {
+        "sort_by": "updated_at:asc",
+        "includes[]": ("labels", "attachments", "vat_details"),
+    }
+
+
+class TransactionAttachments(PerRowStream):
+    """Receipts of each transaction: their metadata come with `transactions` already."""
+
+    name = "transaction_attachments"
+    path = "/v2/transactions/{id}/attachments"
+
+    def wanted(self, row: Record) -> bool:
+        """Ask only for transactions that name an attachment."""
+        return bool(row.get("attachment_ids"))
+
+
+class ChildTransactionLinks(PerRowStream):
+    """Fees and repayments that belong to a transaction."""
+
+    name = "child_transaction_links"
+    path = "/v2/transactions/{id}/child_transaction_links"
+
+
+class Statements(QontoStream):
+    """Monthly statements: which exist; their files are not read."""
+
+    name = "statements"
+    path = "/v2/statements"
+    params: t.ClassVar = {"sort_by": "period:asc"}
+
+
+class Labels(QontoStream):
+    """Labels that members give to transactions."""
+
+    name = "labels"
+    path = "/v2/labels"
+
+
+class CashFlowCategories(QontoStream):
+    """Categories of cash flow, with their subcategories."""
+
+    name = "cash_flow_categories"
+    path = "/v2/cash_flow_categories"
