@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import typing as t
-from urllib.parse import parse_qsl
 
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from demo import access
-from demo.endpoints import BY_PATH, BY_STREAM, Endpoint
 from demo.listing import Query, answer, conditions, page_of
+from demo.offer import BY_PATH
 from demo.refusals import Refusal, bad_request, not_found
-from demo.tables import EMBEDS, Row, encode
+from demo.tables import encode
 from demo.transactions import SIGNATURE
 
 if t.TYPE_CHECKING:
-    from starlette.requests import Request
-
     from demo.bank import Bank
+    from demo.books import Books
+    from demo.endpoints import Endpoint
     from demo.oauth import Sessions
     from demo.options import Options
     from demo.organizations import OrganizationFacts
+    from demo.tables import Row
 
 JSON = "application/json; charset=utf-8"
+SIGNED = SIGNATURE.encode()
+
+
+class Unrouted(Exception):
+    """A path or method that the gateway does not know."""
+
+
+class Call(t.NamedTuple):
+    """A data request."""
+
+    method: str
+    path: str
+    query: Query
+    headers: t.Mapping[str, str]
+    body: bytes
 
 
 class Api:
@@ -32,34 +48,36 @@ class Api:
     def __init__(self, options: Options, bank: Bank, sessions: Sessions) -> None:
         self.options, self.bank, self.sessions = options, bank, sessions
 
-    def serve(self, path: str, query: Query, headers: t.Mapping[str, str], body: bytes) -> Response:
-        """The answer to a request for `path`, refusals included."""
+    def serve(self, call: Call) -> Response:
+        """The answer to `call`, refusals included."""
         trace = secrets.token_hex(8)
         try:
-            text = self._answer(path, query, headers, body)
-            status = 200
-        except Unknown:
+            text, status = self._answer(call), 200
+        except Unrouted:
             # the gateway, not the API: text, and no request id (Q84)
             return PlainTextResponse("404 page not found\n", 404, {"x-tyk-trace-id": trace})
         except Refusal as refusal:
             text, status = encode(refusal.body(trace)), refusal.status
-        if SIGNATURE.encode() in text:
-            text = text.replace(SIGNATURE.encode(), secrets.token_hex(16).encode())  # Q92
+        if SIGNED in text:
+            text = text.replace(SIGNED, secrets.token_hex(16).encode())  # Q92
         return Response(text, status, {"x-request-id": trace}, JSON)
 
-    def _answer(self, path: str, query: Query, headers: t.Mapping[str, str], body: bytes) -> bytes:
-        caller = access.caller(headers.get("authorization", ""), self.bank, self.sessions)
-        if path == "/v2/user_organizations":
+    def _answer(self, call: Call) -> bytes:
+        caller = access.caller(call.headers.get("authorization", ""), self.bank, self.sessions)
+        if call.path == "/v2/user_organizations":
             access.check(caller, ("user_organization.read",), api_key=False)
             return encode({"organizations": self.user_organizations(caller.organizations)})
-        endpoint, parent, alone = find(path)
+        endpoint, id_ = find(call.method, call.path)
         access.check(caller, endpoint.scopes, api_key=endpoint.api_key)
-        facts = access.organization(caller, headers.get("x-qonto-organization-id"), self.bank)
+        facts = access.organization(caller, call.headers.get("x-qonto-organization-id"), self.bank)
         access.gate(endpoint, facts, self.options.retired)
         with self.bank.lock:
-            if alone:
-                return self._one(endpoint, facts, t.cast("str", parent))
-            return self._list(endpoint, facts, parent, query)
+            books = self.bank.books(facts.id)
+            if id_ is not None and not endpoint.nested:
+                return self._one(endpoint, books, id_)
+            if endpoint.one or endpoint.size is None:
+                return self._whole(endpoint, books, call.query)
+            return self._list(endpoint, books, id_, call)
 
     def user_organizations(self, ids: t.Sequence[str]) -> list[Row]:
         """The rows of `/v2/user_organizations`: those of `ids` that exist, in the bank's order."""
@@ -76,67 +94,87 @@ class Api:
             if one.id in ids
         ]
 
-    def _list(
-        self, endpoint: Endpoint, facts: OrganizationFacts, parent: str | None, query: Query
-    ) -> bytes:
-        books = self.bank.books(facts.id)
+    def _whole(self, endpoint: Endpoint, books: Books, query: Query) -> bytes:
+        """Bodies of one row, flat or in an envelope, and lists without pages."""
         if endpoint.stream == "organization":
             external = dict(query).get("include_external_accounts") == "true"
-            return encode({"organization": books.organization(external=external)})
-        table = books.table(endpoint.stream)
-        if endpoint.one:
-            (record,) = table.records.values()
-            return (
-                record.body if endpoint.envelope is None else wrap(endpoint.envelope, record.body)
-            )
+            return wrap("organization", encode(books.organization(external=external)))
+        conditions(endpoint, query, self.options)
+        bodies = [record.body for record in books.table(endpoint.stream).records.values()]
+        text = bodies[0] if endpoint.one else b"[%s]" % b",".join(bodies)
+        return wrap(endpoint.envelope, text)
+
+    def _list(self, endpoint: Endpoint, books: Books, parent: str | None, call: Call) -> bytes:
+        query = call.query if endpoint.method == "GET" else search(call.body)
         includes: t.Iterable[str] = ()
         if endpoint.stream == "transactions":
-            query = self._account(facts, query)
+            query = with_account(books.facts, query)
             includes = {value for name, value in query if name == "includes[]"}
-        if endpoint.size is None:
-            rows = b",".join([record.body for record in table.records.values()])
-            return b'{"%s":[%s]}' % ((endpoint.envelope or "").encode(), rows)
+        table = (
+            books.table(endpoint.stream) if parent is None else books.below(endpoint.stream, parent)
+        )
+        if table is None:
+            raise not_found()
+        if endpoint.stream == "payment_link_payments":
+            query = [*query, ("_parent", t.cast("str", parent))]
         return answer(endpoint.envelope, page_of(table, endpoint, query, self.options), includes)
 
-    def _account(self, facts: OrganizationFacts, query: Query) -> Query:
-        """The query with `bank_account_id`, from `iban` where it is missing (Q27)."""
-        asked = dict(query)
-        if asked.get("bank_account_id"):
-            wanted = asked["bank_account_id"]
-        elif asked.get("iban"):
-            wanted = next((one.id for one in facts.accounts if one.iban == asked["iban"]), "")
-        else:
-            raise bad_request("bank_account_id or iban is missing", "bank_account_id")
-        if wanted not in {one.id for one in facts.accounts}:
-            raise not_found("Bank account not found")
-        rest = [pair for pair in query if pair[0] not in {"bank_account_id", "iban"}]
-        return [*rest, ("bank_account_id", wanted)]
-
-    def _one(self, endpoint: Endpoint, facts: OrganizationFacts, id_: str) -> bytes:
-        record = self.bank.table(endpoint.stream, facts.id).records.get(id_)
+    def _one(self, endpoint: Endpoint, books: Books, id_: str) -> bytes:
+        record = books.table(endpoint.stream).records.get(id_)
         if record is None:
             raise not_found()
-        return wrap((endpoint.envelope or "").removesuffix("s"), record.text(EMBEDS))
+        return wrap(endpoint.single, record.text())
 
 
-class Unknown(Exception):
-    """A path that the gateway does not route."""
+def find(method: str, path: str) -> tuple[Endpoint, str | None]:
+    """The endpoint of `path`, and the id in it, be it that of the row or of its parent.
+
+    Raises:
+        Unrouted: there is none.
+    """
+    endpoint, id_ = BY_PATH.get(path), None
+    if endpoint is None:
+        head, _, id_ = path.rpartition("/")
+        endpoint = BY_PATH.get(head)
+        if endpoint is None:
+            head, _, parent = head.rpartition("/")
+            endpoint, id_ = BY_PATH.get(f"{head}/{{id}}/{id_}"), parent
+        elif endpoint.single is None:
+            endpoint = None
+    if endpoint is None or endpoint.method != method:
+        raise Unrouted
+    return endpoint, id_
 
 
-def find(path: str) -> tuple[Endpoint, str | None, bool]:
-    """The endpoint of `path`, the id in it, and whether it asks for that one row alone."""
-    endpoint = BY_PATH.get(path)
-    if endpoint is not None:
-        return endpoint, None, False
-    raise Unknown
+def with_account(facts: OrganizationFacts, query: Query) -> Query:
+    """The query with `bank_account_id`, from `iban` where it is missing (Q27)."""
+    asked = dict(query)
+    wanted = asked.get("bank_account_id")
+    if not wanted and not asked.get("iban"):
+        raise bad_request("bank_account_id or iban is missing", "bank_account_id")
+    for account in facts.accounts:
+        if account.id == wanted or (not wanted and account.iban == asked["iban"]):
+            rest = [pair for pair in query if pair[0] not in {"bank_account_id", "iban"}]
+            return [*rest, ("bank_account_id", account.id)]
+    raise not_found("Bank account not found")
 
 
-def wrap(envelope: str, body: bytes) -> bytes:
-    return b'{"%s":%s}' % (envelope.encode(), body)
+def search(body: bytes) -> Query:
+    """The JSON body of `POST /v2/suppliers/search` as a query."""
+    try:
+        wishes = json.loads(body or b"{}")
+        filters, sort = wishes.get("filter") or {}, wishes.get("sort") or {}
+        query = [(name, str(value)) for name, value in (wishes.get("pagination") or {}).items()]
+        query += [("statuses", value) for value in filters.get("statuses") or []]
+        query += [("ids", value) for value in filters.get("ids") or []]
+    except (ValueError, AttributeError, TypeError):
+        raise bad_request("the body is not valid", "body") from None
+    if filters.get("search"):
+        query.append(("search", filters["search"]))
+    if sort:
+        query.append(("sort_by", f"{sort.get('field', 'name')}:{sort.get('direction', 'asc')}"))
+    return query
 
 
-def query_of(request: Request) -> Query:
-    return parse_qsl(request.url.query, keep_blank_values=True)
-
-
-__all__ = ["BY_STREAM", "Api", "conditions"]
+def wrap(envelope: str | None, body: bytes) -> bytes:
+    return b'{"%s":%s}' % (envelope.encode(), body) if envelope else body

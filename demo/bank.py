@@ -9,7 +9,7 @@ from threading import RLock
 
 from demo.books import Books
 from demo.clock import Clock
-from demo.endpoints import BY_STREAM
+from demo.offer import BY_STREAM
 from demo.organizations import OrganizationFacts, facts
 from demo.tables import Row, Table
 from demo.values import local, milliseconds, seconds
@@ -20,7 +20,8 @@ if t.TYPE_CHECKING:
 
 class Bank:
     """All data, made on demand. Its methods may be called from any thread, between and during
-    requests; each change is visible to the next answer."""
+    requests; each change is visible to the next answer.
+    """
 
     def __init__(self, options: Options, clock: Clock) -> None:
         self.clock = clock
@@ -86,7 +87,7 @@ class Bank:
                         found[row["id"]] = row["attachments"]
             elif stream == "child_transaction_links":
                 for parent in books.linked():
-                    rows = books.child_links(parent)
+                    rows = [row for row in books.child_links(parent) if row.pop("_key")]
                     if rows:
                         found[parent] = rows
             else:
@@ -121,7 +122,8 @@ class Bank:
     ) -> Row:
         """Change a row (one by chance without `row_id`) and its `updated_at` to now, where it has
         one and `changes` do not set it. Without `changes` a note or the like is written. A
-        transaction whose status becomes completed is settled, and the balance follows."""
+        transaction whose status becomes completed is settled, and the balance follows.
+        """
         with self.lock:
             table = self.table(stream, organization_id)
             if row_id is None:
@@ -157,7 +159,8 @@ class Bank:
         **fields: t.Any,
     ) -> list[str]:
         """New transactions on an account (default: the main one), dated now unless `fields` say
-        otherwise; the balance follows. `status` None takes any. Returns their ids."""
+        otherwise; the balance follows. `status` None takes any. Returns their ids.
+        """
         with self.lock:
             books = self.books(organization_id)
             account = next(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from demo.transactions import LABELS, SIGNATURE, label_row
+from demo.transactions import CATEGORIES, LABELS, SIGNATURE, label_row
 from demo.values import day, digits, major, milliseconds, plain
 
 if t.TYPE_CHECKING:
@@ -168,6 +168,7 @@ def statements(books: Books) -> list[Row]:
             id_ = books.facts.uid("statement", account.id, period)
             rows.append(
                 {
+                    "_iban": account.iban,
                     "id": id_,
                     "bank_account_id": account.id,
                     "period": period,
@@ -187,3 +188,27 @@ def labels(books: Books) -> list[Row]:
     if books.facts.empty:
         return []
     return [label_row(books.facts, number) for number in range(LABELS)]
+
+
+def cash_flow_categories(books: Books) -> list[Row]:
+    """VAT rates as percent text, left out where there is none (Q52)."""
+    facts = books.facts
+    if facts.empty:
+        return []
+    return [
+        {
+            "id": facts.uid("cash_flow_category", name),
+            "name": name.title(),
+            "type": "CATEGORY_TYPE_INFLOW" if name == "sales" else "CATEGORY_TYPE_OUTFLOW",
+            **({"vat_rate": str(facts.place.vat)} if name in {"sales", "operations"} else {}),
+            "subcategories": [
+                {
+                    "id": facts.uid("cash_flow_subcategory", name, number),
+                    "name": f"{name.title()} {number + 1}",
+                    **({"vat_rate": str(facts.place.vat)} if number == 0 else {}),
+                }
+                for number in range(0 if name == "taxes" else 2)
+            ],
+        }
+        for name in CATEGORIES
+    ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from demo import banking, invoicing, payables
-from demo.endpoints import BY_STREAM
+from demo import banking, cards, collecting, documents, invoicing, payables, transfers
+from demo.offer import BY_STREAM
 from demo.tables import Row, Table
 from demo.transactions import At, Ledger
 
@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 BUILDERS: dict[str, t.Callable[[Books], list[Row]]] = {
     stream: getattr(module, stream)
-    for module in (banking, invoicing, payables)
+    for module in (banking, transfers, cards, invoicing, documents, payables, collecting)
     for stream in BY_STREAM
     if hasattr(module, stream)
 }
@@ -84,11 +84,23 @@ class Books:
                 return ledger.links[transaction_id]
         return []
 
+    def below(self, stream: str, parent: str) -> Table | None:
+        """What a nested stream lists for one `parent`; None when there is no such parent."""
+        endpoint = BY_STREAM[stream]
+        if stream == "payment_link_payments":
+            return self.table(stream) if parent in self.table("payment_links").records else None
+        record = self.table("transactions").records.get(parent)
+        if record is None:
+            return None
+        rows = self.child_links(parent) if endpoint.key == "_key" else record.row()["attachments"]
+        return Table(rows, endpoint.fields, endpoint.key)
+
     def child_links(self, parent: str) -> list[Row]:
         """The rows of `/v2/transactions/{id}/child_transaction_links`."""
         records = self.table("transactions").records
         return [
             {
+                "_key": child,
                 "link_type": kind,
                 "related_transaction_id": parent,
                 "transaction": records[child].row(),

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from demo.consent import page
-from demo.endpoints import ENDPOINTS
+from demo.offer import ENDPOINTS
 from demo.tables import encode
 
 if t.TYPE_CHECKING:

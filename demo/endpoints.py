@@ -1,14 +1,12 @@
-"""What the API offers: each list, its envelope, scope, page sizes, filters and orders.
+"""What a bulk endpoint is: envelope, scope, page sizes, filters and orders.
 
-The facts are those of the contract (Qonto's reference pages, 2026-11); Q numbers name the traps.
+The lists themselves are in `demo/offer.py`.
 """
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass
-
-STATUSES = ("pending", "declined", "completed", "reversed")
-TRANSFER_STATUSES = ("pending", "processing", "canceled", "declined", "settled")
 
 
 @dataclass(frozen=True)
@@ -16,36 +14,67 @@ class Among:
     """Keeps rows whose `field` has one of the values given.
 
     `names` are the spellings of the parameter that are understood (Q42); `commas` splits one value
-    into several; `known` values are the only ones accepted (422 not_in_list otherwise).
+    into several; `known` values are the only ones accepted (422 not_in_list otherwise); `default`
+    are those in force where the parameter is missing.
     """
 
     field: str
     names: tuple[str, ...]
     known: tuple[str, ...] = ()
     commas: bool = False
+    default: tuple[t.Any, ...] = ()
 
 
 @dataclass(frozen=True)
 class Range:
-    """Bounds on `field` by `{prefix}{field}_from` and, unless `only_from`, `_to`."""
+    """Bounds on `field` by `{name}_from` and, unless `only_from`, `{name}_to`.
+
+    `nested` ones are spelled `filter[{name}_from]`. A lower bound before `earliest` is refused.
+    """
 
     field: str
+    name: str | None = None
     nested: bool = False
     only_from: bool = False
+    earliest: str | None = None
 
     @property
     def names(self) -> tuple[str, str]:
         pattern = "filter[{}]" if self.nested else "{}"
-        return pattern.format(f"{self.field}_from"), pattern.format(f"{self.field}_to")
+        name = self.name or self.field
+        return pattern.format(f"{name}_from"), pattern.format(f"{name}_to")
+
+
+@dataclass(frozen=True)
+class Contains:
+    """Keeps rows whose `field` contains the text given, in whatever case."""
+
+    field: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """A parameter that must be there, and the refusal when it is not (Q43)."""
+
+    name: str
+    status: int
+    code: str
+
+
+Filter = Among | Range | Contains
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One bulk endpoint. `scopes`: any of them will do. `size`: default and maximum `per_page`.
+    """One bulk endpoint; any of `scopes` opens it.
 
-    `sorts` are the fields that `sort_by` accepts, `default` the order without it. `gate` names the
-    feature that an organization may lack. `one`: a body of one row. `fixed`: field and value that
-    every row of the list has.
+    `size`: default and maximum `per_page`, None where the list is not paged. `meta`: whether the
+    page facts are sent. `sorts`: fields that `sort_by` accepts, `aliases` the names of those that
+    are called otherwise there. `default`: the order without `sort_by`, which is the only one where
+    `sorts` is empty. `gate`: the feature that an organization may lack. `one`: a body of one row.
+    `fixed`: field and value that every row of the list has. `single`: envelope of the by-id
+    endpoint, "" where it is flat, None where there is none.
     """
 
     stream: str
@@ -53,109 +82,36 @@ class Endpoint:
     envelope: str | None
     scopes: tuple[str, ...]
     key: str = "id"
+    method: str = "GET"
     api_key: bool = True
     size: tuple[int, int] | None = (100, 100)
     meta: bool = True
-    filters: tuple[Among | Range, ...] = ()
+    filters: tuple[Filter, ...] = ()
     sorts: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
     default: str | None = None
     gate: str | None = None
     one: bool = False
-    fixed: tuple[tuple[str, object], ...] = ()
-    parent: str | None = None
+    needs: Needs | None = None
+    fixed: tuple[tuple[str, t.Any], ...] = ()
+    single: str | None = None
+
+    @property
+    def nested(self) -> bool:
+        """Whether it lists what one parent row has."""
+        return "{id}" in self.path
+
+    @property
+    def orders(self) -> dict[str, str]:
+        """What `sort_by` accepts, and the field behind it."""
+        return {**{name: name for name in self.sorts}, **dict(self.aliases)}
 
     @property
     def fields(self) -> tuple[str, ...]:
         """What the rows are compared by."""
-        names = [one.field for one in self.filters] + list(self.sorts)
+        names = [one.field for one in self.filters]
+        names += self.orders.values()
         names += [field for field, _ in self.fixed]
         if self.default:
             names.append(self.default.partition(":")[0])
         return tuple(dict.fromkeys(names))
-
-
-ORGANIZATION = ("organization.read",)
-INVOICES = ("client_invoices.read",)
-PAYMENT_LINKS = ("payment_link.read",)
-DIRECT_DEBIT = ("sepa_direct_debit.read",)
-CREATED, UPDATED = Range("created_at", nested=True), Range("updated_at", nested=True)
-
-BANKING = (
-    Endpoint(
-        "organization", "/v2/organization", "organization", ORGANIZATION, size=None, one=True
-    ),
-    Endpoint(
-        "bank_accounts", "/v2/bank_accounts", "bank_accounts", ORGANIZATION, meta=False,
-        fixed=(("_external", False),),  # Q28
-    ),
-    Endpoint("memberships", "/v2/memberships", "memberships", ORGANIZATION),
-    Endpoint(
-        "membership", "/v2/membership", "membership", ("membership.read",), size=None, one=True
-    ),
-    Endpoint("teams", "/v2/teams", "teams", ("team.read",), api_key=False),
-    Endpoint(
-        "subscription", "/v2/subscription", None, ("subscription.read",), size=None, one=True
-    ),
-    Endpoint(
-        "einvoicing_settings", "/v2/einvoicing/settings", None, ("einvoicing.read",),
-        api_key=False, size=None, one=True,
-    ),
-    Endpoint(
-        "transactions", "/v2/transactions", "transactions", ORGANIZATION,
-        filters=(
-            Among("bank_account_id", ("bank_account_id",)),
-            Among("status", ("status[]",), STATUSES),
-            Among("side", ("side",), ("credit", "debit")),
-            Among("operation_type", ("operation_type[]",)),
-            Among("attachment_ids", ("with_attachments",), ("true", "false")),
-            Range("updated_at"), Range("emitted_at"), Range("settled_at"), Range("created_at"),
-        ),
-        sorts=("updated_at", "settled_at", "emitted_at", "created_at"),
-        default="settled_at:desc",
-    ),
-    Endpoint(
-        "statements", "/v2/statements", "statements", ORGANIZATION,
-        filters=(Among("bank_account_id", ("bank_account_ids[]",)), Range("period")),
-        sorts=("period",), default="period:desc",
-    ),
-    Endpoint("labels", "/v2/labels", "labels", ORGANIZATION),
-)  # fmt: skip
-INVOICING = (
-    Endpoint(
-        "clients", "/v2/clients", "clients", ("client.read",), size=(25, 100), filters=(UPDATED,),
-        sorts=("name", "created_at", "updated_at"), default="name:asc",
-    ),
-    Endpoint(
-        "client_invoices", "/v2/client_invoices", "client_invoices", INVOICES, size=(100, 500),
-        filters=(
-            Among("status", ("filter[status]",), ("draft", "unpaid", "paid", "canceled"), True),
-            Among("_imported", ("exclude_imported",), ("true", "false")),
-            Range("due_date", nested=True), CREATED, UPDATED,
-        ),
-        sorts=("created_at",), default="created_at:desc",
-    ),
-)  # fmt: skip
-PAYABLES = (
-    Endpoint(
-        "supplier_invoices", "/v2/supplier_invoices", "supplier_invoices",
-        ("supplier_invoice.read",),
-        filters=(
-            Among(
-                "status", ("filter[status]", "filter[status][]"),
-                (
-                    "to_review", "to_approve", "awaiting_payment", "pending", "scheduled", "paid",
-                    "archived", "rejected", "discarded",
-                ),
-            ),
-            CREATED, UPDATED,
-        ),
-        sorts=(
-            "updated_at", "created_at", "file_name", "supplier_name", "payment_date", "due_date",
-            "scheduled_date", "total_amount",
-        ),
-        default="created_at:desc",
-    ),
-)  # fmt: skip
-ENDPOINTS = (*BANKING, *INVOICING, *PAYABLES)
-BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS}
-BY_STREAM = {endpoint.stream: endpoint for endpoint in ENDPOINTS}

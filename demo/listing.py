@@ -10,16 +10,18 @@ from __future__ import annotations
 import random
 import typing as t
 
-from demo.endpoints import Among, Endpoint, Range
+from demo.endpoints import Among, Contains, Endpoint, Range
 from demo.refusals import Refusal, bad_request, unprocessable
-from demo.tables import Equal, Record, Span, Table, encode, mark
+from demo.tables import Equal, Like, Record, Span, encode, mark
 from demo.values import since_epoch
 
 if t.TYPE_CHECKING:
     from demo.options import Options
+    from demo.tables import Table
 
 Query = list[tuple[str, str]]
 SECOND = 1_000_000
+YES_NO = ("true", "false")
 
 
 class Page(t.NamedTuple):
@@ -78,71 +80,75 @@ def meta(
 
 def conditions(
     endpoint: Endpoint, query: Query, options: Options
-) -> tuple[list[Equal], list[Span]]:
+) -> tuple[list[Equal], list[Span | Like]]:
+    """What `query` asks of the rows."""
     equals: list[Equal] = [(field, frozenset((value,))) for field, value in endpoint.fixed]
-    spans: list[Span] = []
+    spans: list[Span | Like] = []
     for one in endpoint.filters:
         if isinstance(one, Range):
             span = _span(endpoint, one, query, options)
             if span is not None:
                 spans.append(span)
-            continue
-        values = [value for name, value in query if name in one.names]
-        if one.commas:
-            values = [part for value in values for part in value.split(",")]
-        for value in values:
-            if one.known and value not in one.known:
-                raise unprocessable(
-                    "not_in_list",
-                    f"{one.field} must be one of: {', '.join(one.known)}",
-                    one.names[0],
-                )
-        values = _as_served(endpoint, one, values, options)
-        if values:
-            equals.append((one.field, frozenset(values)))
+        elif isinstance(one, Contains):
+            spans += [Like(one.field, value) for name, value in query if name in one.names]
+        else:
+            values = _values(endpoint, one, query, options)
+            if values:
+                equals.append((one.field, frozenset(values)))
+    if endpoint.needs is not None and not _last(query, endpoint.needs.name):
+        name = endpoint.needs.name
+        raise Refusal(endpoint.needs.status, endpoint.needs.code, f"{name} is missing", name)
     return equals, spans
 
 
-def _as_served(endpoint: Endpoint, one: Among, values: list[str], options: Options) -> list[t.Any]:
+def _values(endpoint: Endpoint, one: Among, query: Query, options: Options) -> list[t.Any]:
     """The values that count, which are not always those that were sent."""
-    if endpoint.stream == "transactions" and one.field == "status":
-        if not values:
-            return ["completed"]  # Q24
-        if options.several_statuses == "last":
-            return values[-1:]  # Q25
-    if one.field == "_imported":
-        return [] if values[-1:] == ["false"] else [False]  # Q30
-    if values and values[0] in {"true", "false"} and one.known == ("true", "false"):
+    values = [value for name, value in query if name in one.names]
+    if one.commas:
+        values = [part for value in values for part in value.split(",")]
+    for value in values:
+        if one.known and value not in one.known:
+            raise unprocessable(
+                "not_in_list", f"{one.field} must be one of: {', '.join(one.known)}", one.names[0]
+            )
+    if one.field == "_imported" and values[-1:] == ["false"]:
+        return []  # Q30: with the imported ones
+    if not values or one.field == "_imported":
+        return list(one.default)
+    if one.known == YES_NO:
         return [values[-1] == "true"]
+    if endpoint.stream == "transactions" and one.field == "status":
+        return values[-1:] if options.several_statuses == "last" else values  # Q25
     return values
 
 
 def _span(endpoint: Endpoint, one: Range, query: Query, options: Options) -> Span | None:
-    name_from, name_to = one.names
-    low, high = _last(query, name_from), _last(query, name_to)
-    if one.only_from:
-        high = None
-    if one.field.endswith("updated_at"):
-        if endpoint.stream == "clients" and not options.clients_filter:
-            return None  # Q33
-        if options.updated_at_to == "ignored":
-            high = None
-    if low is None and high is None:
+    names = one.names
+    texts = [_last(query, name) for name in names]
+    update = (one.name or one.field).endswith("updated_at")
+    if one.only_from or (update and options.updated_at_to == "ignored"):
+        texts[1] = None
+    if update and endpoint.stream == "clients" and not options.clients_filter:
+        return None  # Q33
+    bounds: list[t.Any] = [None, None]
+    for index, text in enumerate(texts):
+        if text is not None:
+            try:
+                bounds[index] = bound(one.field, text)
+            except ValueError:
+                detail = f"{names[index]} is not a valid date"
+                raise unprocessable("invalid_date", detail, names[index]) from None
+    if bounds == [None, None]:
         return None
-    bounds: list[t.Any] = []
-    for name, text in ((name_from, low), (name_to, high)):
-        try:
-            bounds.append(None if text is None else bound(one.field, text))
-        except ValueError:
-            raise unprocessable("invalid_date", f"{name} is not a valid date", name) from None
-    closed = (True, True)
-    if one.field.endswith("updated_at"):
-        closed = (options.updated_at_from != "exclusive", options.updated_at_to != "exclusive")
-        if options.updated_at_from == "seconds" and low is not None:
-            bounds[0] -= bounds[0] % SECOND
-        if options.updated_at_to == "seconds" and high is not None:
-            bounds[1] -= bounds[1] % SECOND
-    return Span(one.field, bounds[0], bounds[1], closed)
+    if one.earliest and bounds[0] is not None and bounds[0] < since_epoch(one.earliest):
+        raise unprocessable("invalid_date", f"{names[0]} is too far in the past", names[0])  # Q29
+    if not update:
+        return Span(one.field, *bounds)
+    for index, mode in enumerate((options.updated_at_from, options.updated_at_to)):
+        if mode == "seconds" and bounds[index] is not None:
+            bounds[index] -= bounds[index] % SECOND
+    closed = options.updated_at_from != "exclusive", options.updated_at_to != "exclusive"
+    return Span(one.field, *bounds, closed)
 
 
 def bound(field: str, text: str) -> t.Any:
@@ -156,20 +162,19 @@ def bound(field: str, text: str) -> t.Any:
 
 def order(endpoint: Endpoint, query: Query, options: Options) -> tuple[str | None, bool, bool]:
     """The field to sort by, whether downwards, and whether ties fall as they like (Q23)."""
-    wanted = _last(query, "sort_by")
-    accepted = endpoint.sorts
+    wanted, orders = _last(query, "sort_by"), endpoint.orders
     if endpoint.stream == "supplier_invoices" and not options.supplier_invoices_sort:
-        accepted = tuple(name for name in accepted if name != "updated_at")  # Q32
-    if not wanted or not endpoint.sorts:  # lists with a fixed order ignore it (Q35)
+        del orders["updated_at"]  # Q32
+    if not wanted or not orders:  # lists with one order ignore it (Q35)
         if endpoint.default is None:
             return None, False, False
         field, _, direction = endpoint.default.partition(":")
-        return field, direction == "desc", bool(endpoint.sorts) and options.unstable_defaults
-    field, _, direction = wanted.partition(":")
-    if field not in accepted or direction not in {"asc", "desc"}:
-        choices = ", ".join(f"{name}:asc, {name}:desc" for name in accepted)
+        return field, direction == "desc", bool(orders) and options.unstable_defaults
+    name, _, direction = wanted.partition(":")
+    if name not in orders or direction not in {"asc", "desc"}:
+        choices = ", ".join(f"{one}:asc, {one}:desc" for one in orders)
         raise unprocessable("not_in_list", f"sort_by must be one of: {choices}", "sort_by")
-    return field, direction == "desc", False
+    return orders[name], direction == "desc", False
 
 
 def answer(envelope: str | None, page: Page, includes: t.Iterable[str]) -> bytes:
@@ -195,6 +200,3 @@ def _last(query: Query, name: str) -> str | None:
 
 def _nulls_last(value: t.Any) -> tuple[bool, t.Any]:
     return value is None, value if value is not None else 0
-
-
-__all__ = ["Page", "Query", "Refusal", "answer", "page_of"]

@@ -185,7 +185,8 @@ def facts(
     seed: int, count: int, anchor: datetime, transactions: int, *, gates: bool
 ) -> list[OrganizationFacts]:
     """`count` organizations: France, Germany, Spain, Italy, and again; from three on, the last is
-    empty. With `gates` every fourth, beginning with the German one, lacks plan and features."""
+    empty. With `gates` every fourth, beginning with the German one, lacks plan and features.
+    """
     return [
         OrganizationFacts(
             seed,

@@ -134,3 +134,45 @@ def supplier_invoices(books: Books) -> list[Row]:
             }
         )
     return rows
+
+
+def suppliers(books: Books) -> list[Row]:
+    """Archived ones come only to those who ask (Q44); numbers are masked (Q58)."""
+    facts, place = books.facts, books.facts.place
+    rows = []
+    for number in range(0 if facts.empty else SUPPLIERS):
+        name = place.partners[number % len(place.partners)]
+        if number >= len(place.partners):
+            name += " (2)"
+        city, zip_code, province = place.cities[number % len(place.cities)]
+        created = facts.anchor - timedelta(days=420 - 30 * number, hours=4)
+        rows.append(
+            {
+                "id": facts.uid("supplier", number),
+                "name": name,
+                "status": "archived" if number == 5 else "unarchived",
+                "currency": "EUR",
+                "default_vat_rate": place.vat,
+                "tax_identifiers": {
+                    "vat_number": masked(place.country + digits(11, name)),
+                    "tin_number": None,
+                },
+                "address": {
+                    "street_address": f"{number + 2} {place.streets[number % len(place.streets)]}",
+                    "zip_code": zip_code,
+                    "province_code": province if place.country == "IT" else None,
+                    "city": city,
+                    "country_code": place.country,
+                },
+                "contact_info": {
+                    "email": f"facturation@supplier-{number}.example",
+                    "phone_number": f"{place.phone}{number:05d}",
+                },
+                "e_invoicing": {"recipient_code": None},
+                "payment_details": {"iban": masked(iban(place.country, place.other_bank, name))},
+                "outstanding_balance": None,
+                "created_at": milliseconds(created),
+                "updated_at": milliseconds(created + timedelta(days=number)),
+            }
+        )
+    return rows

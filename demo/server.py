@@ -56,7 +56,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from demo import access, spoiled
-from demo.api import Api
+from demo.api import Api, Call
 from demo.bank import Bank
 from demo.clock import Clock
 from demo.consent import Consent, sign_in, staged
@@ -141,7 +141,8 @@ class Server:
         organizations: t.Iterable[str] | None = None,
     ) -> Answer:
         """Tokens without a browser. Default: every scope and what the user consents to now; in the
-        membership flow the first organization."""
+        membership flow the first organization.
+        """
         if scope is None:
             scopes = self.options.allowed_scopes - {"openid"}
             if flow == "membership":
@@ -211,7 +212,9 @@ class Server:
             self.on_request(received)
         for stream in self.options.edits_per_request:
             self.bank.edit_somewhere(stream)
-        return self._api.serve(received.path, received.query, request.headers, body)
+        return self._api.serve(
+            Call(received.method, received.path, received.query, request.headers, body)
+        )
 
 
 async def _sign_in(_: Request, __: Received) -> Response:

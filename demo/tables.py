@@ -28,7 +28,8 @@ MOMENTS = ("_at", "_date")
 
 class Record:
     """One row: `body` is its JSON, `embeds` what `includes[]` can add to it, `marks` the fields
-    that lists compare. Keys that begin with `_` are `hidden`: known to the server, never sent."""
+    that lists compare. Keys that begin with `_` are `hidden`: known to the server, never sent.
+    """
 
     __slots__ = ("body", "embeds", "hidden", "id", "marks")
 
@@ -93,6 +94,16 @@ class Span(t.NamedTuple):
         return self.high is None or value < self.high or (value == self.high and self.closed[1])
 
 
+class Like(t.NamedTuple):
+    """A text that the field must contain, in whatever case."""
+
+    field: str
+    text: str
+
+    def holds(self, value: t.Any) -> bool:
+        return value is not None and self.text.lower() in str(value).lower()
+
+
 Equal = tuple[str, frozenset[t.Any]]  # a field and the values it may have
 
 
@@ -124,7 +135,7 @@ class Table:
     def select(
         self,
         equals: Iterable[Equal],
-        spans: Iterable[Span],
+        spans: Iterable[Span | Like],
         sort: str | None,
         *,
         descending: bool,
@@ -138,9 +149,10 @@ class Table:
         """
         equals = frozenset(equals)
         records, keys = self._view(equals, sort)
-        low, high, others = 0, len(records), []
+        low, high = 0, len(records)
+        others: list[Span | Like] = []
         for span in spans:
-            if span.field != sort:
+            if isinstance(span, Like) or span.field != sort:
                 others.append(span)
                 continue
             high = min(high, bisect_left(keys, LAST))

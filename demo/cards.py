@@ -1,0 +1,132 @@
+"""The rows of cards and their looks."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+from decimal import Decimal
+
+from demo.values import plain, seconds
+
+if t.TYPE_CHECKING:
+    from demo.books import Books
+
+Row = dict[str, t.Any]
+# "titanium" is in no documentation: a new value comes without notice (Q46).
+LEVELS = ("standard", "plus", "metal", "virtual", "flash", "virtual", "titanium")
+STATUSES = ("live", "live", "paused", "live", "expired", "pin_blocked", "live")
+
+
+def cards(books: Books) -> list[Row]:
+    """UTC without fraction (Q53); `discard_on` may be no real date."""
+    facts = books.facts
+    rows = []
+    for number, (id_, last, member) in enumerate(facts.cards):
+        created = facts.anchor - timedelta(days=500 - 60 * number, hours=number)
+        active = facts.anchor - timedelta(days=1 + number, hours=9)
+        level, status = LEVELS[number], STATUSES[number]
+        flash = level == "flash"
+        embossed = plain(f"{member.first_name} {member.last_name}").replace("-", " ").upper()
+        rows.append(
+            {
+                "id": id_,
+                "nickname": f"Carte {number + 1}" if number % 3 else None,
+                "embossed_name": embossed,
+                "status": status,
+                "pin_set": level not in {"virtual", "flash"},
+                "mask_pan": f"512345******{last}",
+                "exp_month": str(number % 12 + 1),
+                "exp_year": str(facts.anchor.year + 2),
+                "last_activity_at": seconds(active) if number != 3 else None,
+                "last_digits": last,
+                "ship_to_business": False,
+                "atm_option": level != "virtual",
+                "nfc_option": True,
+                "online_option": True,
+                "foreign_option": number % 2 == 0,
+                "atm_monthly_limit": 500,
+                "atm_monthly_spent": 0,
+                "atm_daily_limit": None,
+                "atm_daily_spent": 0,
+                "atm_daily_limit_option": False,
+                "payment_monthly_limit": 3000,
+                "payment_monthly_spent": Decimal(f"{412 + number}.35"),
+                "payment_daily_limit": None,
+                "payment_daily_spent": Decimal("64.9"),
+                "payment_daily_limit_option": False,
+                "payment_transaction_limit": None,
+                "payment_transaction_limit_option": False,
+                "payment_lifespan_limit": 250 if flash else None,
+                "payment_lifespan_spent": Decimal("120.5") if flash else None,
+                "active_days": [1, 2, 3, 4, 5],
+                "categories": ["transport", "atm"] if number == 5 else [],
+                "holder_id": member.id,
+                "initiator_id": facts.members[0].id,
+                "bank_account_id": facts.accounts[number % 2].id,
+                "organization_id": facts.id,
+                "created_at": seconds(created),
+                "updated_at": seconds(active + timedelta(seconds=1)),
+                "shipped_at": seconds(created + timedelta(days=2)) if number < 3 else None,
+                "shipped_lost_at": None,
+                "card_type": "prepaid" if flash else "debit",
+                "card_level": level,
+                "pre_expires_at": seconds(facts.anchor + timedelta(days=6)) if flash else None,
+                "renewed": False,
+                "renewal": False,
+                "parent_card_summary": {"id": facts.cards[0][0], "last_digits": facts.cards[0][1]}
+                if number == 5
+                else None,
+                "had_operation": True,
+                "had_pin_operation": number < 3,
+                "card_design": f"{level}.recycled.plastic.2023",
+                "type_of_print": "embossed" if number < 3 else None,
+                "upsold": False,
+                "upsell": False,
+                "discard_on": f"{facts.anchor.year + 2}-02-30" if number == 2 else None,
+                "reordered": False,
+                "appearance": appearance(level),
+                "has_only_user_liftable_locks": status == "paused",
+                "eligible_for_renewal": False,
+                "eligible_for_upsell": number == 0,
+                "is_qcp": False,
+            }
+        )
+    return rows
+
+
+def appearance(level: str) -> Row:
+    base = f"https://assets.qonto.example/cards/{level}"
+    return {
+        "assets": {
+            "front_large": f"{base}-large.png",
+            "front_small": f"{base}-small.png",
+            "front_small_wallet": f"{base}-wallet.png",
+        },
+        "theme": "light" if level == "standard" else "dark",
+        "gradient_hex_color": None if level == "flash" else "#20242A",
+    }
+
+
+def card_appearances(_: Books) -> list[Row]:
+    return [
+        {
+            "card_type": kind,
+            "card_level_appearances": [
+                {
+                    "card_level": level,
+                    "appearances": [
+                        {
+                            **appearance(level),
+                            "design": f"{level}.recycled.plastic.2023",
+                            "is_active": True,
+                        }
+                    ],
+                }
+                for level in levels
+            ],
+        }
+        for kind, levels in (
+            ("debit", ("standard", "plus", "metal", "virtual")),
+            ("prepaid", ("flash",)),
+        )
+    ]
