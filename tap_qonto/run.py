@@ -20,7 +20,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from tap_qonto.client import QontoStream
     from tap_qonto.pagination import Batch
     from tap_qonto.settings import Settings
     from tap_qonto.walks import Walk
@@ -28,6 +27,20 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger("tap-qonto")
 
 _Key = tuple[str, frozenset[tuple[str, t.Any]]]
+
+
+class Partitioned(t.Protocol):
+    """What a run needs of a stream: its partitions, and how one is read."""
+
+    name: str
+    needs_accounts: bool
+
+    @property
+    def partitions(self) -> list[dict[str, t.Any]]:
+        """The contexts, in the order in which they are read."""
+
+    def read(self, context: Mapping[str, t.Any], fetch: Fetch) -> Walk:
+        """Walk over one partition, on any thread."""
 
 
 class Stopped(BaseException):
@@ -44,7 +57,7 @@ class Run:
     def __init__(
         self,
         settings: Settings,
-        streams: Callable[[], list[QontoStream]],
+        streams: Callable[[], list[Partitioned]],
         *,
         user_agent: str,
         write_state: Callable[[], None],
@@ -93,7 +106,7 @@ class Run:
         yield from ()
         return None
 
-    def read(self, stream: QontoStream, context: Mapping[str, t.Any]) -> Walk:
+    def read(self, stream: Partitioned, context: Mapping[str, t.Any]) -> Walk:
         """Return the walk of a partition: ahead as planned, or now if it is not in the plan."""
         self.progress.begin(stream.name)
         try:
@@ -157,5 +170,5 @@ class Run:
         self.authenticator.close()
 
 
-def _key(stream: QontoStream, context: Mapping[str, t.Any]) -> _Key:
+def _key(stream: Partitioned, context: Mapping[str, t.Any]) -> _Key:
     return stream.name, frozenset(context.items())

@@ -50,9 +50,9 @@ class TapQonto(Tap):
         return Run(
             Settings.from_config(self.config),
             lambda: [
-                t.cast("QontoStream", stream)
-                for stream in self.streams.values()
-                if stream.selected and t.cast("QontoStream", stream).is_partitioned
+                stream
+                for stream in t.cast("dict[str, QontoStream]", self.streams).values()
+                if stream.selected and stream.is_partitioned
             ],
             user_agent=f"{self.name}/{self.plugin_version}",
             write_state=lambda: self._state_writer.write_state(self.state),
