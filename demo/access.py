@@ -9,9 +9,9 @@ from demo.values import digits
 
 if t.TYPE_CHECKING:
     from demo.bank import Bank
+    from demo.data.organizations import OrganizationFacts
     from demo.endpoints import Endpoint
     from demo.oauth import Sessions
-    from demo.organizations import OrganizationFacts
 
 GATES = {
     "plan": forbidden("This feature is not included in your current price plan"),

@@ -9,26 +9,26 @@ import typing as t
 from starlette.responses import PlainTextResponse, Response
 
 from demo import access
+from demo.data.transactions import SIGNATURE
 from demo.listing import Query, answer, conditions, page_of
 from demo.offer import BY_PATH
 from demo.refusals import Refusal, bad_request, not_found
 from demo.tables import encode
-from demo.transactions import SIGNATURE
 
 if t.TYPE_CHECKING:
     from demo.bank import Bank
     from demo.books import Books
+    from demo.data.organizations import OrganizationFacts
     from demo.endpoints import Endpoint
     from demo.oauth import Sessions
     from demo.options import Options
-    from demo.organizations import OrganizationFacts
     from demo.tables import Row
 
 JSON = "application/json; charset=utf-8"
 SIGNED = SIGNATURE.encode()
 
 
-class Unrouted(Exception):
+class Unrouted(Exception):  # noqa: N818 - an answer, not a mistake
     """A path or method that the gateway does not know."""
 
 

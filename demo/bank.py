@@ -8,19 +8,21 @@ from datetime import datetime, timedelta
 from threading import RLock
 
 from demo.books import Books
-from demo.clock import Clock
+from demo.data.organizations import OrganizationFacts, facts
 from demo.offer import BY_STREAM
-from demo.organizations import OrganizationFacts, facts
-from demo.tables import Row, Table
 from demo.values import local, milliseconds, seconds
 
 if t.TYPE_CHECKING:
+    from demo.clock import Clock
     from demo.options import Options
+    from demo.tables import Row, Table
 
 
 class Bank:
-    """All data, made on demand. Its methods may be called from any thread, between and during
-    requests; each change is visible to the next answer.
+    """All data, made on demand.
+
+    Its methods may be called from any thread, between and during requests; each change is visible
+    to the next answer.
     """
 
     def __init__(self, options: Options, clock: Clock) -> None:
@@ -56,7 +58,7 @@ class Bank:
     def rows(self, stream: str, organization_id: str, *, external: bool = False) -> list[Row]:
         """What all pages of a complete read hold: every status, imported and archived rows too.
 
-        Signed links carry the placeholder of `demo.transactions.SIGNATURE` as their signature.
+        Signed links carry the placeholder of `demo.data.transactions.SIGNATURE` as their signature.
         With `external` also what belongs to accounts of other banks.
         """
         with self.lock:
@@ -120,9 +122,10 @@ class Bank:
     def edit(
         self, stream: str, organization_id: str, row_id: str | None = None, **changes: t.Any
     ) -> Row:
-        """Change a row (one by chance without `row_id`) and its `updated_at` to now, where it has
-        one and `changes` do not set it. Without `changes` a note or the like is written. A
-        transaction whose status becomes completed is settled, and the balance follows.
+        """Change a row: without `row_id` one by chance, without `changes` a note or the like.
+
+        Its `updated_at` becomes now, where it has one and `changes` do not set it. A transaction
+        whose status becomes completed is settled, and the balance follows.
         """
         with self.lock:
             table = self.table(stream, organization_id)
@@ -158,8 +161,10 @@ class Bank:
         status: str | None = "completed",
         **fields: t.Any,
     ) -> list[str]:
-        """New transactions on an account (default: the main one), dated now unless `fields` say
-        otherwise; the balance follows. `status` None takes any. Returns their ids.
+        """New transactions on an account, by default the main one. Returns their ids.
+
+        They are dated now unless `fields` say otherwise, and the balance follows. `status` None
+        takes any.
         """
         with self.lock:
             books = self.books(organization_id)
@@ -178,10 +183,10 @@ class Bank:
             return self.table(stream, organization_id).remove(row_id)
 
     def advance(self, edits: int = 5, adds: int = 5) -> dict[str, dict[str, list[str]]]:
-        """A day at the office, in each organization that has rows: `edits` changes spread over
-        transactions (pending ones settle) and invoices, and `adds` new transactions.
+        """A day at the office, in each organization that has rows.
 
-        Returns the ids touched, by organization and stream.
+        `edits` changes are spread over transactions (pending ones settle), invoices and clients;
+        `adds` transactions are new. Returns the ids touched, by organization and stream.
         """
         touched: dict[str, dict[str, list[str]]] = {}
         with self.lock:

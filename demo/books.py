@@ -5,15 +5,16 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from demo import banking, cards, collecting, documents, invoicing, payables, transfers
+from demo.data import banking, cards, collecting, documents, invoicing, payables, transfers
+from demo.data.transactions import At, Ledger
 from demo.offer import BY_STREAM
 from demo.tables import Row, Table
-from demo.transactions import At, Ledger
+from demo.values import milliseconds
 
 if t.TYPE_CHECKING:
     from datetime import datetime
 
-    from demo.organizations import Account, OrganizationFacts
+    from demo.data.organizations import Account, OrganizationFacts
 
 BUILDERS: dict[str, t.Callable[[Books], list[Row]]] = {
     stream: getattr(module, stream)
@@ -128,7 +129,7 @@ class Books:
         return t.cast("str", row["id"])
 
     def settle(self, account_id: str, row: Row, now: datetime) -> None:
-        """Bring `row` into the chain when it is completed, and the account's balances up to date."""
+        """Bring `row` into the chain when it is completed; the account's balances follow."""
         ledger = self._ledgers[account_id]
         if row["status"] == "completed":
             ledger.settle([row])
@@ -146,4 +147,4 @@ class Books:
         table = self._tables["bank_accounts"]
         account = next(one for one in self.facts.accounts if one.id == account_id)
         row = banking.bank_account(self, account, ledger.balance, ledger.pending_debits)
-        table.put(row | {"updated_at": banking.milliseconds(now)})
+        table.put(row | {"updated_at": milliseconds(now)})

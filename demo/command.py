@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+import typing as t
 from datetime import datetime, timezone
 
 from demo.options import REAL_LIMITS, Options
@@ -72,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     async def serve() -> None:
         task = asyncio.create_task(web.serve())
-        while not web.started and not task.done():
+        while not web.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         if web.started:
             server.url = address(web)
@@ -88,7 +89,7 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def _option(text: str) -> tuple[str, object]:
+def _option(text: str) -> tuple[str, t.Any]:
     name, _, value = text.partition("=")
     try:
         return name, json.loads(value)

@@ -1,4 +1,4 @@
-"""The browser's side of OAuth: the page where a user ticks organizations, and the token endpoint."""
+"""OAuth over HTTP: the page where a user ticks organizations, and the token endpoint."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Consent:
         if request.method == "POST":
             form = parse_qsl((await request.body()).decode(), keep_blank_values=True)
         asked = dict(request.query_params)
-        asked.update({name: value for name, value in form if name not in {"organization"}})
+        asked.update({name: value for name, value in form if name != "organization"})
         refusal = self._refuse(asked)
         if refusal is not None:
             return refusal
@@ -105,8 +105,7 @@ class Consent:
             if denied:  # Q9
                 problem = (
                     "invalid_scope",
-                    "The requested scope is invalid, unknown, or malformed. The OAuth 2.0 "
-                    f"client is not allowed to request scope '{denied[0]}'.",
+                    f"The OAuth 2.0 client is not allowed to request scope '{denied[0]}'.",
                 )
         if problem is None:
             return None
@@ -146,19 +145,22 @@ class Consent:
     async def token(self, request: Request, _: Received) -> Response:
         if self.options.staging_token and not staged(request, self.options):
             return sign_in()  # Q13
-        kind = request.headers.get("content-type", "").partition(";")[0].strip()
         headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
         try:
-            if kind != "application/x-www-form-urlencoded":
-                raise OAuthError(
-                    "invalid_request",
-                    "The POST body must be encoded as application/x-www-form-urlencoded",
-                )
-            body = (await request.body()).decode("utf-8", "replace")
-            answer = self.sessions.exchange(dict(parse_qsl(body, keep_blank_values=True)))
+            answer = self.sessions.exchange(await _form(request))
         except OAuthError as error:
             return JSONResponse(error.body, error.status, headers)
         return JSONResponse(answer, headers=headers)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind != "application/x-www-form-urlencoded":
+        raise OAuthError(
+            "invalid_request", "The POST body must be encoded as application/x-www-form-urlencoded"
+        )
+    body = await request.body()
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def flow_of(asked: t.Mapping[str, str]) -> str:

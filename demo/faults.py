@@ -32,7 +32,19 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 KINDS = frozenset(
-    ["status", "unauthorized", "latency", "stall", "cut", "truncated", "html", "empty", "text", "wrong_type", "nonsense"]
+    [
+        "status",
+        "unauthorized",
+        "latency",
+        "stall",
+        "cut",
+        "truncated",
+        "html",
+        "empty",
+        "text",
+        "wrong_type",
+        "nonsense",
+    ]
 )
 
 

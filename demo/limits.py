@@ -1,4 +1,4 @@
-"""How many requests Qonto takes from one address, and how many refusals (docs: "Rate limitations")."""
+"""How much Qonto takes from one address (docs: "Rate limitations")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a query to a page: filters in four dialects, orders, page numbers, and where they disappoint.
+"""From a query to a page: filters in four dialects, orders, page numbers, disappointments.
 
 Dialects: plain (`updated_at_from=`), brackets (`status[]=a&status[]=b`), nested
 (`filter[updated_at_from]=`), nested with commas (`filter[status]=unpaid,paid`). Parameters that an
@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import random
 import typing as t
+from itertools import groupby
 
 from demo.endpoints import Among, Contains, Endpoint, Range
 from demo.refusals import Refusal, bad_request, unprocessable
-from demo.tables import Equal, Like, Record, Span, encode, mark
+from demo.tables import Equal, Like, Record, Span, Wish, encode, mark
 from demo.values import since_epoch
 
 if t.TYPE_CHECKING:
@@ -40,23 +41,19 @@ def page_of(table: Table, endpoint: Endpoint, query: Query, options: Options) ->
     size = min(_whole(query, ("per_page",), endpoint.size[0]), endpoint.size[1])
     equals, spans = conditions(endpoint, query, options)
     field, descending, shuffled = order(endpoint, query, options)
+    wish, first = Wish(equals, spans, field, descending), (number - 1) * size
     if shuffled:
-        found, total = table.select(equals, spans, field, descending=False, first=0, count=10**9)
-        random.shuffle(found)
-        if field is not None:
-            found.sort(key=lambda record: _nulls_last(record.marks[field]), reverse=descending)
-        records = found[(number - 1) * size : number * size]
+        records, total = table.select(wish, 0, len(table.records))
+        records = _shuffled(records, field)[first : first + size]
     else:
-        records, total = table.select(
-            equals, spans, field, descending=descending, first=(number - 1) * size, count=size
-        )
+        records, total = table.select(wish, first, size)
     return Page(records, meta(endpoint, number, size, total, options) if endpoint.meta else None)
 
 
 def meta(
     endpoint: Endpoint, number: int, size: int, total: int, options: Options
 ) -> dict[str, t.Any]:
-    """Qonto's page facts; cards leave out `next_page` at the end (Q17), payment links send 0 (Q18)."""
+    """Page facts; at the end cards leave out `next_page` (Q17), payment links send 0 (Q18)."""
     pages = -(-total // size)
     facts: dict[str, t.Any] = {
         "current_page": number,
@@ -123,41 +120,38 @@ def _values(endpoint: Endpoint, one: Among, query: Query, options: Options) -> l
 
 
 def _span(endpoint: Endpoint, one: Range, query: Query, options: Options) -> Span | None:
-    names = one.names
-    texts = [_last(query, name) for name in names]
     update = (one.name or one.field).endswith("updated_at")
-    if one.only_from or (update and options.updated_at_to == "ignored"):
-        texts[1] = None
     if update and endpoint.stream == "clients" and not options.clients_filter:
         return None  # Q33
-    bounds: list[t.Any] = [None, None]
-    for index, text in enumerate(texts):
-        if text is not None:
-            try:
-                bounds[index] = bound(one.field, text)
-            except ValueError:
-                detail = f"{names[index]} is not a valid date"
-                raise unprocessable("invalid_date", detail, names[index]) from None
-    if bounds == [None, None]:
+    name_from, name_to = one.names
+    low, high = _bound(query, name_from, one.field), _bound(query, name_to, one.field)
+    if one.only_from or (update and options.updated_at_to == "ignored"):
+        high = None
+    if low is None and high is None:
         return None
-    if one.earliest and bounds[0] is not None and bounds[0] < since_epoch(one.earliest):
-        raise unprocessable("invalid_date", f"{names[0]} is too far in the past", names[0])  # Q29
+    if one.earliest and low is not None and low < since_epoch(one.earliest):
+        raise unprocessable("invalid_date", f"{name_from} is too far in the past", name_from)  # Q29
     if not update:
-        return Span(one.field, *bounds)
-    for index, mode in enumerate((options.updated_at_from, options.updated_at_to)):
-        if mode == "seconds" and bounds[index] is not None:
-            bounds[index] -= bounds[index] % SECOND
+        return Span(one.field, low, high)
+    if options.updated_at_from == "seconds" and low is not None:
+        low -= low % SECOND
+    if options.updated_at_to == "seconds" and high is not None:
+        high -= high % SECOND
     closed = options.updated_at_from != "exclusive", options.updated_at_to != "exclusive"
-    return Span(one.field, *bounds, closed)
+    return Span(one.field, low, high, closed)
 
 
-def bound(field: str, text: str) -> t.Any:
-    """A bound in the form of the field's marks. Statement periods are MM-YYYY or dates (Q45)."""
-    if field == "period" and len(text) > 7:
-        text = f"{text[5:7]}-{text[:4]}"
-    if field == "period":
-        return mark(field, text)
-    return since_epoch(text)
+def _bound(query: Query, name: str, field: str) -> t.Any:
+    """The bound in the form of the field's marks. Periods are MM-YYYY or dates (Q45)."""
+    text = _last(query, name)
+    if text is None:
+        return None
+    try:
+        if field != "period":
+            return since_epoch(text)
+        return mark(field, f"{text[5:7]}-{text[:4]}" if len(text) > 7 else text)
+    except ValueError:
+        raise unprocessable("invalid_date", f"{name} is not a valid date", name) from None
 
 
 def order(endpoint: Endpoint, query: Query, options: Options) -> tuple[str | None, bool, bool]:
@@ -184,6 +178,16 @@ def answer(envelope: str | None, page: Page, includes: t.Iterable[str]) -> bytes
     return b'{"%s":[%s]%s}' % ((envelope or "").encode(), rows, tail)
 
 
+def _shuffled(records: list[Record], field: str | None) -> list[Record]:
+    """`records`, which are in order of `field`, with their ties in another order every time."""
+    found: list[Record] = []
+    for _, ties in groupby(records, key=lambda record: field and record.marks[field]):
+        group = list(ties)
+        random.shuffle(group)
+        found += group
+    return found
+
+
 def _whole(query: Query, names: tuple[str, ...], default: int) -> int:
     for name in names:
         text = _last(query, name)
@@ -196,7 +200,3 @@ def _whole(query: Query, names: tuple[str, ...], default: int) -> int:
 
 def _last(query: Query, name: str) -> str | None:
     return next((value for key, value in reversed(query) if key == name), None)
-
-
-def _nulls_last(value: t.Any) -> tuple[bool, t.Any]:
-    return value is None, value if value is not None else 0

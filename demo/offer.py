@@ -1,4 +1,7 @@
-"""The 45 bulk endpoints, as Qonto's reference describes them (2026-11); Q numbers name the traps."""
+"""The bulk endpoints as Qonto's reference describes them (2026-11); Q numbers name the traps.
+
+`/v2/user_organizations`, the 45th, is answered by `demo/api.py` itself.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ PAYABLE = (
     "to_review", "to_approve", "awaiting_payment", "pending", "scheduled", "paid", "archived",
     "rejected", "discarded",
 )  # fmt: skip
+QUOTE = ("pending_approval", "approved", "canceled")
+INVOICE = ("draft", "unpaid", "paid", "canceled")
 YES_NO = ("true", "false")
 
 ORGANIZATION = ("organization.read",)
@@ -179,7 +184,7 @@ INVOICING = (
     Endpoint(
         "client_invoices", "/v2/client_invoices", "client_invoices", INVOICES, size=(100, 500),
         filters=(
-            Among("status", ("filter[status]",), ("draft", "unpaid", "paid", "canceled"), True),
+            Among("status", ("filter[status]",), INVOICE, commas=True),
             Among("_imported", ("exclude_imported",), YES_NO, default=(False,)),  # Q30
             Range("due_date", nested=True), CREATED, UPDATED,
         ),
@@ -192,8 +197,7 @@ INVOICING = (
     Endpoint(
         "quotes", "/v2/quotes", "quotes", INVOICES, size=(100, 500), **BY_CREATION, single="quote",
         filters=(
-            Among("status", ("filter[status]",), ("pending_approval", "approved", "canceled"), True),
-            CREATED,
+            Among("status", ("filter[status]",), QUOTE, commas=True), CREATED,
         ),
     ),
     Endpoint(

@@ -10,7 +10,27 @@ if t.TYPE_CHECKING:
 
 REAL_LIMITS = ((1000, 10.0), (10000, 600.0))  # requests, seconds; per IP address (Q87)
 SCOPES = frozenset(
-    ["offline_access", "user_organization.read", "organization.read", "membership.read", "team.read", "attachment.read", "subscription.read", "cash_flow_category.read", "card.read", "client.read", "client_invoices.read", "product.read", "supplier_invoice.read", "payment_link.read", "sepa_direct_debit.read", "terminal.read", "einvoicing.read", "webhook", "openid"]
+    [
+        "offline_access",
+        "user_organization.read",
+        "organization.read",
+        "membership.read",
+        "team.read",
+        "attachment.read",
+        "subscription.read",
+        "cash_flow_category.read",
+        "card.read",
+        "client.read",
+        "client_invoices.read",
+        "product.read",
+        "supplier_invoice.read",
+        "payment_link.read",
+        "sepa_direct_debit.read",
+        "terminal.read",
+        "einvoicing.read",
+        "webhook",
+        "openid",
+    ]
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - an answer, not a mistake
     """An answer other than 200 that a handler raises; `parameter` names the value at fault."""
 
     def __init__(self, status: int, code: str, detail: str, parameter: str | None = None) -> None:

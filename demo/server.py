@@ -13,8 +13,8 @@
         qonto.clock.advance(3600)         everything the server dates or expires moves on
         qonto.clock.now()                 aware datetime, UTC
         qonto.consent([id, ...])          what the user consents to from now on (user flow)
-        qonto.issue(scope=..., flow="user", organizations=...)
-                                          -> {"access_token", "refresh_token", ...} without a browser
+        qonto.issue(scope=..., flow="user", organizations=...)    tokens without a browser:
+                                          {"access_token", "refresh_token", "scope", ...}
         qonto.api_key(organization_id)    -> {"api_key_login": slug, "api_key_secret": ...}
         qonto.on_request = f              f(received) runs on the server's thread before each data
                                           answer: edit the bank there ("one edit per request")
@@ -51,7 +51,6 @@ from urllib.parse import parse_qsl
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -69,6 +68,8 @@ from demo.wire import Wires
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from starlette.requests import Request
 
     from demo.listing import Query
 
@@ -140,8 +141,10 @@ class Server:
         flow: str = "user",
         organizations: t.Iterable[str] | None = None,
     ) -> Answer:
-        """Tokens without a browser. Default: every scope and what the user consents to now; in the
-        membership flow the first organization.
+        """Tokens without a browser, as the token endpoint answers them.
+
+        By default with every scope and for what the user consents to now; in the membership flow
+        for the first organization of that.
         """
         if scope is None:
             scopes = self.options.allowed_scopes - {"openid"}

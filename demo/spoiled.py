@@ -57,21 +57,18 @@ async def early(fault: Fault, wires: Wires) -> Response | None:
         return Cut(wires)
     if fault.kind == "cut" and fault.when == "before":
         return Cut(wires)
-    if fault.kind == "status":
-        return refused(fault.status, fault.retry_after, fault.body)
-    if fault.kind == "unauthorized":
-        error = unauthorized("The access token is missing, expired or revoked")
-        return Response(encode(error.body("demo")), 401, media_type=JSON)
-    if fault.kind == "html":
-        return HTMLResponse(PAGE)
-    if fault.kind == "text":
-        return PlainTextResponse("upstream connect error")
-    if fault.kind == "empty":
-        return Response(b"", media_type=JSON)
-    if fault.kind == "nonsense":
-        body = fault.body if isinstance(fault.body, bytes) else encode(fault.body)
-        return Response(body, media_type=JSON)
-    return None
+    make = INSTEAD.get(fault.kind)
+    return make(fault) if make else None
+
+
+def _nonsense(fault: Fault) -> Response:
+    body = fault.body if isinstance(fault.body, bytes) else encode(fault.body)
+    return Response(body, media_type=JSON)
+
+
+def _unauthorized(_: Fault) -> Response:
+    error = unauthorized("The access token is missing, expired or revoked")
+    return Response(encode(error.body("demo")), 401, media_type=JSON)
 
 
 def late(fault: Fault, answer: Response, wires: Wires) -> Response:
@@ -97,3 +94,13 @@ def refused(status: int, retry_after: str | None = None, body: t.Any = None) -> 
     content = body.encode() if isinstance(body, str) else encode(body)
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     return Response(content, status, headers, JSON)
+
+
+INSTEAD: dict[str, t.Callable[[Fault], Response]] = {
+    "status": lambda fault: refused(fault.status, fault.retry_after, fault.body),
+    "unauthorized": _unauthorized,
+    "html": lambda _: HTMLResponse(PAGE),
+    "text": lambda _: PlainTextResponse("upstream connect error"),
+    "empty": lambda _: Response(b"", media_type=JSON),
+    "nonsense": _nonsense,
+}

@@ -27,8 +27,10 @@ MOMENTS = ("_at", "_date")
 
 
 class Record:
-    """One row: `body` is its JSON, `embeds` what `includes[]` can add to it, `marks` the fields
-    that lists compare. Keys that begin with `_` are `hidden`: known to the server, never sent.
+    """One row.
+
+    `body` is its JSON, `embeds` what `includes[]` can add to it, `marks` the fields that lists
+    compare. Keys that begin with `_` are `hidden`: known to the server, never sent.
     """
 
     __slots__ = ("body", "embeds", "hidden", "id", "marks")
@@ -107,6 +109,15 @@ class Like(t.NamedTuple):
 Equal = tuple[str, frozenset[t.Any]]  # a field and the values it may have
 
 
+class Wish(t.NamedTuple):
+    """Which rows, in which order."""
+
+    equals: list[Equal]
+    spans: list[Span | Like]
+    sort: str | None = None
+    descending: bool = False
+
+
 class Table:
     """The rows of one stream of one organization, in order of insertion."""
 
@@ -132,23 +143,14 @@ class Table:
     def rows(self) -> list[Row]:
         return [record.row() for record in self.records.values()]
 
-    def select(
-        self,
-        equals: Iterable[Equal],
-        spans: Iterable[Span | Like],
-        sort: str | None,
-        *,
-        descending: bool,
-        first: int,
-        count: int,
-    ) -> tuple[list[Record], int]:
+    def select(self, wish: Wish, first: int, count: int) -> tuple[list[Record], int]:
         """Records `first` to `first + count` of those that match, and how many match in all.
 
-        Without `sort` in order of insertion; ties too; rows without a value come last, or first
-        when `descending`.
+        Ties and lists without order are in order of insertion. Rows without a value come last, or
+        first when descending.
         """
-        equals = frozenset(equals)
-        records, keys = self._view(equals, sort)
+        equals, spans, sort, descending = wish
+        records, keys = self._view(frozenset(equals), sort)
         low, high = 0, len(records)
         others: list[Span | Like] = []
         for span in spans:

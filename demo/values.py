@@ -1,4 +1,4 @@
-"""Small exact values: ids, account numbers, moments, money. All of them functions of their input."""
+"""Small exact values: ids, account numbers, moments, money."""
 
 from __future__ import annotations
 

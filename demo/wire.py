@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import typing as t
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+if t.TYPE_CHECKING:
+    import asyncio
 
 Base: t.Any = AutoHTTPProtocol  # httptools where it is installed, else h11
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from demo.transactions import CATEGORIES, LABELS, SIGNATURE, label_row
+from demo.data.transactions import CATEGORIES, LABELS, SIGNATURE, label_row
 from demo.values import day, digits, major, milliseconds, plain
 
 if t.TYPE_CHECKING:
     from demo.books import Books
-    from demo.organizations import Account
+    from demo.data.organizations import Account
 
 Row = dict[str, t.Any]
 

@@ -1,4 +1,4 @@
-"""What differs by country: companies, people, streets, merchants, banks. Invented, but plausible."""
+"""What differs by country: companies, people, streets, merchants, banks. All invented."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ GERMANY = Place(
         Company("Bühnenlicht Berlin", "GmbH", "90.02", "Berlin", "10119", "Torstraße 8"),
     ),
     ("Jürgen", "Annika", "Björn", "Zoë", "Lukas", "Frauke", "Mert"),
-    ("Müller", "Groß", "Schönfeld", "Yılmaz", "Weiß", "Kröger"),
+    ("Müller", "Groß", "Schönfeld", "Yazici", "Weiß", "Kröger"),
     ("Hauptstraße", "Lindenallee", "Große Elbstraße", "Bahnhofstraße"),
     (("Hamburg", "20095", "HH"), ("Bremen", "28195", "HB"), ("Köln", "50667", "NW")),
     (

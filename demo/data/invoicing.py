@@ -113,8 +113,9 @@ def issuer(books: Books) -> Row:
 
 
 def items(books: Books, number: int, *, percent: bool = False) -> tuple[list[Row], int, int]:
-    """One to three lines, their total and the VAT in it, in cents. VAT rates are ratios on
-    invoices and percents on quotes (Q52).
+    """One to three lines, their total and the VAT in it, in cents.
+
+    VAT rates are ratios on invoices and percents on quotes (Q52).
     """
     vat = books.facts.place.vat
     rate = str(vat) if percent else f"0.{vat:02d}".rstrip("0")

@@ -1,11 +1,11 @@
-"""The rows of what goes with client invoices: credit notes, quotes, schedules, reminders, products."""
+"""The rows around client invoices: credit notes, quotes, schedules, reminders, products."""
 
 from __future__ import annotations
 
 import typing as t
 from datetime import datetime, timedelta
 
-from demo.invoicing import CLIENTS, GOODS, INVOICES, embedded, issuer, items, lifecycle
+from demo.data.invoicing import CLIENTS, GOODS, INVOICES, embedded, issuer, items, lifecycle
 from demo.values import day, local, money
 
 if t.TYPE_CHECKING:
@@ -19,8 +19,10 @@ def _when(books: Books, number: int, step: float = 29) -> datetime:
 
 
 def credit_notes(books: Books) -> list[Row]:
-    """One for each canceled invoice. Some organizations get the sandbox's spelling: a capital
-    letter, and a `reason` that nobody documents (Q65).
+    """One for each canceled invoice.
+
+    Some organizations get the sandbox's spelling: a capital letter, and a `reason` that nobody
+    documents (Q65).
     """
     facts = books.facts
     rows = []
@@ -49,7 +51,7 @@ def credit_notes(books: Books) -> list[Row]:
                 "created_at": local(created),
                 "finalized_at": local(created + timedelta(minutes=2)),
                 "contact_email": f"facturation@{facts.slug}.example",
-                "invoice_url": f"https://pay.qonto.example/credit_notes/{facts.uid('url', -number)}",
+                "invoice_url": f"https://pay.qonto.example/credit/{facts.uid('url', -number)}",
                 "einvoicing_status": None,
                 "welfare_fund": None,
                 "withholding_tax": None,

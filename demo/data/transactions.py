@@ -6,30 +6,38 @@ before plus or minus the amount, and the last one is the balance of the account.
 
 from __future__ import annotations
 
-import random
 import typing as t
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from operator import itemgetter
 
-from demo.places import ABROAD, RATES, Merchant
+from demo.data.places import ABROAD, RATES, Merchant
 from demo.values import digits, iban, major, milliseconds
 
 if t.TYPE_CHECKING:
-    from demo.organizations import Account, OrganizationFacts
+    import random
+
+    from demo.data.organizations import Account, OrganizationFacts
 
 Row = dict[str, t.Any]
 CATEGORIES = ("sales", "operations", "people", "taxes")  # of cash flow, see banking.py
 RECENT = timedelta(days=5)  # pending rows are younger than this
 LABELS = 8  # of each organization
-# operation_type and subject_type of each kind of movement (Q55: live values are CamelCase)
-CARD, FEE, TRANSFER = ("card", "Card"), ("qonto_fee", "Other"), ("transfer", "Transfer")
-INCOME, SWIFT, DEBIT = (
-    ("income", "Income"),
-    ("income", "SwiftIncome"),
-    ("direct_debit", "DirectDebit"),
-)
+
+
+class Kind(t.NamedTuple):
+    """Of a movement; `subject` is CamelCase in live answers (Q55)."""
+
+    operation: str
+    subject: str
+    side: str = "debit"
+
+
+CARD, FEE = Kind("card", "Card"), Kind("qonto_fee", "Other")
+TRANSFER, DEBIT = Kind("transfer", "Transfer"), Kind("direct_debit", "DirectDebit")
+REFUND, INCOME = Kind("card", "Card", "credit"), Kind("income", "Income", "credit")
+SWIFT = Kind("income", "SwiftIncome", "credit")
 
 
 class Ledger:
@@ -99,23 +107,23 @@ class Ledger:
 
     def _card(self, at: At, status: str) -> Row:
         shop, cents = self._shopping()
-        return self._row(at, status, "debit", CARD, cents, shop=shop)
+        return self._row(at, status, CARD, cents, shop=shop)
 
     def _refund(self, at: At) -> Row:
         shop, cents = self._shopping()
-        return self._row(at, "completed", "credit", CARD, cents, shop=shop, category="refund")
+        return self._row(at, "completed", REFUND, cents, shop=shop, category="refund")
 
     def _abroad(self, at: At) -> list[Row]:
         shop = self.random.choice(ABROAD)
         local = self.random.randrange(shop.low, shop.high)
         cents = (local * RATES[shop.currency] + 500) // 1000
         row = self._row(
-            at, "completed", "debit", CARD, cents, shop=shop,
+            at, "completed", CARD, cents, shop=shop,
             local_amount=major(local), local_amount_cents=local, local_currency=shop.currency,
         )  # fmt: skip
         fee = self._row(
             at._replace(emitted=at.emitted + timedelta(milliseconds=0 if at.live else 2100)),
-            "completed", "debit", FEE, max(cents * 2 // 100, 1),
+            "completed", FEE, max(cents * 2 // 100, 1),
             label="Foreign exchange fee", category="fees",
         )  # fmt: skip
         self.links[row["id"]] = [("related_fee", fee["id"])]
@@ -125,24 +133,24 @@ class Ledger:
         payer = self.random.choice(self.organization.place.partners)
         foreign = self.account.currency != "EUR"
         return self._row(
-            at, "completed", "credit", SWIFT if foreign else INCOME,
+            at, "completed", SWIFT if foreign else INCOME,
             self.random.randrange(30_000, 640_000), label=payer, category="sales",
             reference=f"FA-{self.random.randrange(9999):04d}",
-            **{"swift_income" if foreign else "income": self._counterparty(payer)},
+            shop=None, **{"swift_income" if foreign else "income": self._counterparty(payer)},
         )  # fmt: skip
 
     def _transfer(self, at: At, status: str) -> Row:
         payee = self.random.choice(self.organization.place.partners)
         cents = self.random.randrange(4_000, 190_000)
         return self._row(
-            at, status, "debit", TRANSFER, cents, label=payee,
+            at, status, TRANSFER, cents, label=payee,
             reference="Facture " + digits(5, payee, cents), transfer=self._counterparty(payee),
         )  # fmt: skip
 
     def _direct_debit(self, at: At, status: str) -> Row:
         label, category, low, high = self.random.choice(self.organization.place.debits)
         return self._row(
-            at, status, "debit", DEBIT, self.random.randrange(low, high), label=label,
+            at, status, DEBIT, self.random.randrange(low, high), label=label,
             category=category, reference="MANDAT " + digits(8, self.organization.id, label),
             direct_debit=self._counterparty(label),
         )  # fmt: skip
@@ -161,8 +169,7 @@ class Ledger:
         self,
         at: At,
         status: str,
-        side: str,
-        kind: tuple[str, str],
+        kind: Kind,
         cents: int,
         *,
         shop: Merchant | None = None,
@@ -173,7 +180,7 @@ class Ledger:
         `settled_balance` is filled in by `settle`, in order of `settled_at`.
         """
         number, organization, rng = next(self.numbers), self.organization, self.random
-        operation, subject = kind
+        operation, side = kind.operation, kind.side
         settled, updated = at.times(status, operation, number, rng)
         created = at.emitted + timedelta(milliseconds=0 if at.live else rng.randrange(40, 900))
         id_ = organization.uid("transaction", self.account.id, number)
@@ -222,7 +229,7 @@ class Ledger:
                 "name": flow.title(),
             },
             "cashflow_subcategory": None,
-            "subject_type": subject,
+            "subject_type": kind.subject,
             "bank_account_id": self.account.id,
             "is_external_transaction": self.account.external,
             "logo": None,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
-from demo.places import ITALY, PLACES, Company, Place
+from demo.data.places import ITALY, PLACES, Company, Place
 from demo.values import digits, iban, plain, uid
 
 
@@ -184,8 +184,10 @@ class OrganizationFacts:
 def facts(
     seed: int, count: int, anchor: datetime, transactions: int, *, gates: bool
 ) -> list[OrganizationFacts]:
-    """`count` organizations: France, Germany, Spain, Italy, and again; from three on, the last is
-    empty. With `gates` every fourth, beginning with the German one, lacks plan and features.
+    """`count` organizations: French, German, Spanish, Italian, and again.
+
+    From three on, the last is empty. With `gates` every fourth, beginning with the German one,
+    lacks plan and features.
     """
     return [
         OrganizationFacts(
