@@ -46,6 +46,7 @@ class Options:
     seed: int = 7
     organizations: int = 4
     transactions: int = 240  # of each organization, over all its accounts
+    accounts: int = 5  # at most: main, savings, a closed one, one in dollars, one of another bank
     now: datetime | None = None  # where the server's clock starts; default: the real time
     gates: bool = True  # every fourth organization lacks plan, add-on and features
 

@@ -62,7 +62,7 @@ def cards(books: Books) -> list[Row]:
                 "categories": ["transport", "atm"] if number == 5 else [],
                 "holder_id": member.id,
                 "initiator_id": facts.members[0].id,
-                "bank_account_id": facts.accounts[number % 2].id,
+                "bank_account_id": facts.accounts[number % 2 % len(facts.accounts)].id,
                 "organization_id": facts.id,
                 "created_at": seconds(created),
                 "updated_at": seconds(active + timedelta(seconds=1)),

@@ -53,6 +53,7 @@ class OrganizationFacts:
     transactions: int
     empty: bool = False
     gated: bool = False
+    most_accounts: int = 5
     place: Place = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,7 +131,7 @@ class OrganizationFacts:
         if self.empty:
             return (main,)
         other = iban(place.country, place.other_bank, self.id, "external")
-        return (
+        several = (
             main,
             account(2, "Taxes & réserves", 0.15),
             account(3, "Ancien compte", 0.05, status="closed"),
@@ -140,6 +141,9 @@ class OrganizationFacts:
                 iban=other if self.number % 2 == 0 else None,  # Q28: may be empty
             ),
         )  # fmt: skip
+        chosen = several[: self.most_accounts]
+        whole = sum(one.share for one in chosen)
+        return tuple(one._replace(share=one.share / whole) for one in chosen)
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
@@ -182,7 +186,7 @@ class OrganizationFacts:
 
 
 def facts(
-    seed: int, count: int, anchor: datetime, transactions: int, *, gates: bool
+    seed: int, count: int, anchor: datetime, transactions: int, *, gates: bool, accounts: int
 ) -> list[OrganizationFacts]:
     """`count` organizations: French, German, Spanish, Italian, and again.
 
@@ -197,6 +201,7 @@ def facts(
             transactions,
             empty=count >= 3 and number == count - 1,
             gated=gates and number % 4 == 1,
+            most_accounts=accounts,
         )
         for number in range(count)
     ]
