@@ -186,7 +186,7 @@ class OrganizationFacts:
 
 
 def facts(
-    seed: int, count: int, anchor: datetime, transactions: int, *, gates: bool, accounts: int
+    seed: int, count: int, anchor: datetime, transactions: int, *, gates: bool, accounts: int = 5
 ) -> list[OrganizationFacts]:
     """`count` organizations: French, German, Spanish, Italian, and again.
 
