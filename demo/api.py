@@ -106,7 +106,7 @@ class Api:
 
     def _list(self, endpoint: Endpoint, books: Books, parent: str | None, call: Call) -> bytes:
         query = call.query if endpoint.method == "GET" else search(call.body)
-        includes: t.Iterable[str] = ()
+        includes: t.Collection[str] = ()
         if endpoint.stream == "transactions":
             query = with_account(books.facts, query)
             includes = {value for name, value in query if name == "includes[]"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import typing as t
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import RLock
 
 from demo.books import Books
@@ -13,6 +13,8 @@ from demo.offer import BY_STREAM
 from demo.values import local, milliseconds, seconds
 
 if t.TYPE_CHECKING:
+    from datetime import datetime
+
     from demo.clock import Clock
     from demo.options import Options
     from demo.tables import Row, Table
@@ -29,18 +31,11 @@ class Bank:
         self.clock = clock
         self.lock = RLock()
         anchor = clock.now().replace(minute=0, second=0, microsecond=0)
-        self.organizations: list[OrganizationFacts] = facts(
-            options.seed,
-            options.organizations,
-            anchor,
-            options.transactions,
-            gates=options.gates,
-        )
+        self.organizations: list[OrganizationFacts] = facts(options, anchor)
         self.by_id = {one.id: one for one in self.organizations}
         self.by_slug = {one.slug: one for one in self.organizations}
         self._books: dict[str, Books] = {}
         self._random = random.Random(options.seed)
-        self._last_edit: datetime | None = None
 
     def books(self, organization_id: str) -> Books:
         with self.lock:
@@ -111,13 +106,9 @@ class Bank:
     # --- changes
 
     def now(self) -> datetime:
-        """The clock's time to the millisecond, but always later than the edit before."""
+        """The clock's time to the millisecond."""
         now = self.clock.now()
-        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        if self._last_edit is not None and now <= self._last_edit:
-            now = self._last_edit + timedelta(milliseconds=1)
-        self._last_edit = now
-        return now
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def edit(
         self, stream: str, organization_id: str, row_id: str | None = None, **changes: t.Any
@@ -128,23 +119,31 @@ class Bank:
         whose status becomes completed is settled, and the balance follows.
         """
         with self.lock:
-            table = self.table(stream, organization_id)
+            books = self.books(organization_id)
+            table = books.table(stream)
             if row_id is None:
-                row_id = self._random.choice(list(table.records))
+                row_id = self._random.choice(self._choices(stream, organization_id))
             record = table.records[row_id]
-            before = record.row() | record.hidden
+            before = record.hidden | record.row()
             now = self.now()
             row = before | {"updated_at": stamp(now, before)} | (changes or touch(before, now))
             if "updated_at" not in before:
                 row.pop("updated_at")
                 if "_updated_at" in before:
                     row["_updated_at"] = milliseconds(now)
-            if stream == "transactions" and before["status"] != "completed" == row["status"]:
-                row["settled_at"] = changes.get("settled_at", milliseconds(now))
-                self.books(organization_id).settle(row["bank_account_id"], row, now)
+            if stream == "transactions":
+                books.put_transaction(row, before, now)
             else:
                 table.put(row)
             return table.records[row_id].row()
+
+    def _choices(self, stream: str, organization_id: str) -> list[str]:
+        """The rows that chance may edit: what a complete read finds."""
+        records = self.table(stream, organization_id).records
+        if stream != "transactions":
+            return list(records)
+        outside = self._external(organization_id)
+        return [id_ for id_, one in records.items() if one.marks["bank_account_id"] not in outside]
 
     def edit_somewhere(self, stream: str) -> None:
         """Change one row of `stream` in each organization whose rows somebody has seen already."""
@@ -224,7 +223,7 @@ def stamp(now: datetime, row: Row) -> str | None:
 
 def touch(row: Row, now: datetime) -> Row:
     """A change that somebody could make to `row` by hand."""
-    for field in ("note", "description", "header", "internal_note", "nickname", "name"):
+    for field in ("note", "description", "header", "internal_note", "nickname", "name", "email"):
         if field in row:
             return {field: f"Edited {now:%H:%M:%S}.{now.microsecond // 1000:03d}"}
     return {}

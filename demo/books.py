@@ -124,27 +124,29 @@ class Books:
         ledger = self._ledgers[account.id]
         (row,) = ledger.movement(At(now, now + timedelta(days=99), live=True), status=status)
         row.update(fields)
-        self._tables["transactions"].put(row | {"status": row["status"]})
-        self.settle(account.id, row, now)
+        self.put_transaction(row, None, now)
         return t.cast("str", row["id"])
 
-    def settle(self, account_id: str, row: Row, now: datetime) -> None:
-        """Bring `row` into the chain when it is completed; the account's balances follow."""
-        ledger = self._ledgers[account_id]
-        if row["status"] == "completed":
-            ledger.settle([row])
-        self._tables["transactions"].put(row)
-        ledger.pending_debits = sum(
-            record.row()["amount_cents"]
-            for record in self._tables["transactions"].records.values()
-            if record.marks["status"] == "pending"
-            and record.marks["side"] == "debit"
-            and record.marks["bank_account_id"] == account_id
-        )
-        self._balance(account_id, ledger, now)
+    def put_transaction(self, row: Row, before: Row | None, now: datetime) -> None:
+        """Write `row`, which was `before`; the account's balances follow.
 
-    def _balance(self, account_id: str, ledger: Ledger, now: datetime) -> None:
-        table = self._tables["bank_accounts"]
+        A row that becomes completed is settled: it goes to the end of the chain.
+        """
+        account_id = row["bank_account_id"]
+        ledger = self._ledgers[account_id]
+        if row["status"] == "completed" and (before is None or before["status"] != "completed"):
+            row["settled_at"] = row["settled_at"] or milliseconds(now)
+            ledger.settle([row])
+        ledger.pending_debits += _pending(row) - (_pending(before) if before else 0)
+        self._tables["transactions"].put(row)
         account = next(one for one in self.facts.accounts if one.id == account_id)
-        row = banking.bank_account(self, account, ledger.balance, ledger.pending_debits)
-        table.put(row | {"updated_at": milliseconds(now)})
+        table = self._tables["bank_accounts"]
+        held = banking.bank_account(self, account, ledger.balance, ledger.pending_debits)
+        known = table.records[account_id].row()
+        if any(held[name] != known[name] for name in ("balance", "authorized_balance")):
+            table.put(held | {"updated_at": milliseconds(now)})
+
+
+def _pending(row: Row) -> int:
+    """Cents that `row` holds back from the authorized balance."""
+    return row["amount_cents"] if (row["status"], row["side"]) == ("pending", "debit") else 0

@@ -9,8 +9,11 @@ import sys
 import typing as t
 from datetime import datetime, timezone
 
+import uvicorn
+
 from demo.options import REAL_LIMITS, Options
-from demo.server import Server, address, configured
+from demo.server import Server
+from demo.web import address, config
 
 EXAMPLES = """\
 examples:
@@ -69,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     for fault in given.fault:
         server.faults.add(**fault)
-    web = configured(server, given.port)
+    web = uvicorn.Server(config(server, given.port))
 
     async def serve() -> None:
         task = asyncio.create_task(web.serve())

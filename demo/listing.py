@@ -171,7 +171,7 @@ def order(endpoint: Endpoint, query: Query, options: Options) -> tuple[str | Non
     return orders[name], direction == "desc", False
 
 
-def answer(envelope: str | None, page: Page, includes: t.Iterable[str]) -> bytes:
+def answer(envelope: str | None, page: Page, includes: t.Collection[str]) -> bytes:
     """The body of a page."""
     rows = b",".join([record.text(includes) for record in page.records])
     tail = b"" if page.meta is None else b',"meta":' + encode(page.meta)

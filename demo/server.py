@@ -41,7 +41,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 import time
 import typing as t
 from contextlib import contextmanager
@@ -49,7 +48,6 @@ from dataclasses import dataclass
 from email.utils import format_datetime
 from urllib.parse import parse_qsl
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -64,6 +62,7 @@ from demo.faults import Faults
 from demo.limits import Limits
 from demo.oauth import Answer, Sessions
 from demo.options import Options
+from demo.web import OnThread
 from demo.wire import Wires
 
 if t.TYPE_CHECKING:
@@ -105,6 +104,7 @@ class Server:
         self.on_request: Callable[[Received], None] | None = None
         self.url = ""
         self.wires = Wires()
+        self.closing = asyncio.Event()
         self._limits = Limits(options)
         self._random = random.Random(options.seed)
         self._api = Api(options, self.bank, self.sessions)
@@ -190,11 +190,13 @@ class Server:
     async def _answer(self, request: Request, received: Received, handler: Handler) -> Response:
         wait, fault = self.faults.strike(received.method, received.path)
         wait += self.options.latency + self.options.jitter * self._random.random()
-        if wait:
-            await asyncio.sleep(wait)
         if fault is not None:
             received.fault = fault.kind
-            answer = await spoiled.early(fault, self.wires)
+            wait += fault.seconds if fault.kind == "stall" else 0
+        if wait and await self._closes_within(wait):
+            return spoiled.Cut(self.wires)
+        if fault is not None:
+            answer = spoiled.early(fault, self.wires)
             if answer is not None:
                 return answer
         address = request.client.host if request.client else ""
@@ -206,6 +208,14 @@ class Server:
         if answer.status_code == 401:
             self._limits.refused(address)
         return answer if fault is None else spoiled.late(fault, answer, self.wires)
+
+    async def _closes_within(self, seconds: float) -> bool:
+        """Wait; True when the server closes meanwhile."""
+        try:
+            await asyncio.wait_for(self.closing.wait(), seconds)
+        except asyncio.TimeoutError:
+            return False
+        return True
 
     async def _data(self, request: Request, received: Received) -> Response:
         if self.options.staging_token and not staged(request, self.options):
@@ -228,27 +238,6 @@ async def _nowhere(_: Request, __: Received) -> Response:
     return PlainTextResponse("404 page not found\n", 404)
 
 
-def configured(server: Server, port: int) -> uvicorn.Server:
-    """Uvicorn for `server` on 127.0.0.1; port 0 takes a free one."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            server.app,
-            host="127.0.0.1",
-            port=port,
-            http=server.wires.protocol(),
-            ws="none",
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,
-            date_header=False,
-            server_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=1,
-        )
-    )
-
-
 @contextmanager
 def running(**options: t.Any) -> Iterator[Server]:
     """A server on a thread and a free port; `options` are fields of `Options`.
@@ -256,21 +245,9 @@ def running(**options: t.Any) -> Iterator[Server]:
     It stops at the end of the block; connections that are still open are cut.
     """
     server = Server(Options(**options))
-    web = configured(server, 0)
-    thread = threading.Thread(target=web.run, name="demo", daemon=True)
-    thread.start()
+    web = OnThread(server)
+    server.url = web.start()
     try:
-        while not web.started:
-            if not thread.is_alive():
-                raise RuntimeError("the demo server did not start")
-            time.sleep(0.005)
-        server.url = address(web)
         yield server
     finally:
-        web.should_exit = True
-        thread.join(10)
-
-
-def address(web: uvicorn.Server) -> str:
-    host, port = web.servers[0].sockets[0].getsockname()[:2]
-    return f"http://{host}:{port}"
+        web.stop()

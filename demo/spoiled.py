@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import typing as t
 
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -50,12 +49,9 @@ class Cut(Response):
             pass
 
 
-async def early(fault: Fault, wires: Wires) -> Response | None:
+def early(fault: Fault, wires: Wires) -> Response | None:
     """The answer of faults that keep the request from being looked at; None for the others."""
-    if fault.kind == "stall":
-        await asyncio.sleep(fault.seconds)
-        return Cut(wires)
-    if fault.kind == "cut" and fault.when == "before":
+    if fault.kind == "stall" or (fault.kind == "cut" and fault.when == "before"):
         return Cut(wires)
     make = INSTEAD.get(fault.kind)
     return make(fault) if make else None

@@ -9,65 +9,73 @@ from __future__ import annotations
 import typing as t
 from bisect import bisect_left, bisect_right
 from decimal import Decimal
+from itertools import takewhile
 
 import msgspec
 
 from demo.values import since_epoch
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 Row = dict[str, t.Any]
 encode: t.Callable[[t.Any], bytes] = msgspec.json.Encoder(decimal_format="number").encode
 decode: t.Callable[[bytes], t.Any] = msgspec.json.Decoder(float_hook=Decimal).decode
 EMBEDS = ("attachments", "labels", "vat_details")  # of transactions, by includes[]
+ALL = frozenset(EMBEDS)
 LAST = 1 << 63  # where rows without a value sort
-# Fields of the records that hold a moment or a date; compared as microseconds since 1970.
+# Fields that hold a moment or a date; compared as microseconds since 1970.
 MOMENTS = ("_at", "_date")
 
 
 class Record:
     """One row.
 
-    `body` is its JSON, `embeds` what `includes[]` can add to it, `marks` the fields that lists
-    compare. Keys that begin with `_` are `hidden`: known to the server, never sent.
+    `body` is its JSON, `embeds` what `includes[]` can add to it (`rest` all of that), `marks` the
+    fields that lists compare. The first keys, as long as they begin with `_`, are `hidden`: known
+    to the server, never sent.
     """
 
-    __slots__ = ("body", "embeds", "hidden", "id", "marks")
+    __slots__ = ("body", "embeds", "hidden", "id", "marks", "rest")
 
     def __init__(self, row: Row, fields: Sequence[str], key: str, *, embeds: bool) -> None:
         self.id = str(row.get(key, ""))  # one-row streams have none
         self.marks = {field: mark(field, row.get(field)) for field in fields}
-        self.hidden = {name: row[name] for name in row if name[0] == "_"}
-        self.embeds: tuple[bytes, ...] | None = None
-        if embeds or self.hidden:
+        self.hidden = {name: row[name] for name in takewhile(_is_hidden, row)}
+        if self.hidden:
             row = {name: row[name] for name in row if name not in self.hidden}
+        self.embeds: tuple[bytes, ...] = ()
+        self.rest = b""
         if embeds:
-            self.embeds = tuple(encode(row.pop(name)) for name in EMBEDS)
+            row = dict(row)
+            self.embeds = tuple(
+                b',"%s":%s' % (name.encode(), encode(row.pop(name))) for name in EMBEDS
+            )
+            self.rest = b"".join(self.embeds)
         self.body = encode(row)
 
-    def text(self, includes: Iterable[str] = EMBEDS) -> bytes:
+    def text(self, includes: Collection[str] = ALL) -> bytes:
         """The JSON with those of the `includes` that this kind of row knows."""
-        if self.embeds is None:
+        if not self.rest or not includes:
             return self.body
-        parts = [
-            b'"%s":%s' % (name.encode(), value)
-            for name, value in zip(EMBEDS, self.embeds, strict=True)
-            if name in includes
-        ]
-        return b",".join([self.body[:-1], *parts]) + b"}" if parts else self.body
+        if includes == ALL:
+            return self.body[:-1] + self.rest + b"}"
+        parts = [value for name, value in zip(EMBEDS, self.embeds, strict=True) if name in includes]
+        return self.body[:-1] + b"".join(parts) + b"}"
 
     def row(self) -> Row:
         """The row as it is sent, with everything that `includes[]` can add."""
         return t.cast("Row", decode(self.text()))
 
 
+def _is_hidden(name: str) -> bool:
+    return name[0] == "_"
+
+
 def mark(field: str, value: t.Any) -> t.Any:
     """`value` of `field` in a comparable form."""
     if field == "attachment_ids":
         return bool(value)
-    if value is None:
-        return None
     if isinstance(value, str):
         if field.endswith(MOMENTS):
             return since_epoch(value)

@@ -34,6 +34,10 @@ class Wires:
 
         return Wire
 
+    def cut_all(self) -> None:
+        for transport in list(self._open.values()):
+            transport.abort()
+
     def cut(self, peer: t.Any) -> None:
         """End the connection now; what was written is sent first."""
         transport = self._open.get(tuple(peer))

@@ -48,9 +48,9 @@ def organization(books: Books) -> list[Row]:
 def bank_account(books: Books, account: Account, balance: int, pending: int) -> Row:
     """A row of `/v2/bank_accounts`; with `_slug` instead of organization_id elsewhere (Q57)."""
     return {
-        "id": account.id,
         "_slug": account.slug,
         "_external": account.external,
+        "id": account.id,
         "name": account.name,
         "organization_id": books.facts.id,
         "status": account.status,

@@ -10,10 +10,13 @@ import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from demo.data.places import ITALY, PLACES, Company, Place
 from demo.values import digits, iban, plain, uid
+
+if TYPE_CHECKING:
+    from demo.options import Options
 
 
 class Account(NamedTuple):
@@ -185,23 +188,22 @@ class OrganizationFacts:
         return self.uid("label", number)
 
 
-def facts(
-    seed: int, count: int, anchor: datetime, transactions: int, *, gates: bool, accounts: int = 5
-) -> list[OrganizationFacts]:
-    """`count` organizations: French, German, Spanish, Italian, and again.
+def facts(options: Options, anchor: datetime) -> list[OrganizationFacts]:
+    """The organizations: French, German, Spanish, Italian, and again.
 
-    From three on, the last is empty. With `gates` every fourth, beginning with the German one,
-    lacks plan and features.
+    From three on, the last is empty. With `options.gates` every fourth, beginning with the German
+    one, lacks plan and features.
     """
+    count = options.organizations
     return [
         OrganizationFacts(
-            seed,
+            options.seed,
             number,
             anchor,
-            transactions,
+            options.transactions,
             empty=count >= 3 and number == count - 1,
-            gated=gates and number % 4 == 1,
-            most_accounts=accounts,
+            gated=options.gates and number % 4 == 1,
+            most_accounts=options.accounts,
         )
         for number in range(count)
     ]

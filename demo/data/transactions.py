@@ -47,6 +47,7 @@ class Ledger:
         self.organization, self.account = organization, account
         self.balance = 0
         self.pending_debits = 0
+        self.settled_at = ""  # of the newest completed row
         self.numbers = count(1)
         self.links: dict[str, list[tuple[str, str]]] = {}  # parent id -> (link type, child id)
         self.random = organization.random(f"transactions/{account.id}")
@@ -189,8 +190,10 @@ class Ledger:
         card = (
             rng.choice(organization.cards) if operation == "card" and organization.cards else None
         )
-        labels = [rng.randrange(LABELS)] if rng.random() < 0.5 else []
-        receipts = rng.choice((0, 0, 1, 1, 2)) if operation in {"card", "transfer"} else 0
+        labels = [int(rng.random() * LABELS)] if rng.random() < 0.5 else []
+        receipts = (
+            (0, 0, 1, 1, 2)[int(rng.random() * 5)] if operation in {"card", "transfer"} else 0
+        )
         flow = CATEGORIES[0 if side == "credit" else 1]
         return {
             "id": id_,
@@ -241,12 +244,10 @@ class Ledger:
 
     def settle(self, rows: list[Row]) -> None:
         """Chain completed `rows` to the balance, by `settled_at`, which becomes unique."""
-        last = ""
         for row in sorted(rows, key=itemgetter("settled_at")):
-            if row["settled_at"] <= last:
-                row["settled_at"] = _after(last)
-                row["updated_at"] = max(row["updated_at"], row["settled_at"])
-            last = row["settled_at"]
+            if row["settled_at"] <= self.settled_at:
+                row["settled_at"] = _after(self.settled_at)
+            self.settled_at = row["settled_at"]
             self.balance += row["amount_cents"] * (1 if row["side"] == "credit" else -1)
             row["settled_balance_cents"] = self.balance
             row["settled_balance"] = major(self.balance)
