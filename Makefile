@@ -1,0 +1,59 @@
+# From a bare clone with Python 3.10 or later: `make demo`, `make test`.
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python3.10,$(shell \
+	$(name) -c 'import sys; sys.version_info >= (3, 10) and print("$(name)")' 2>/dev/null)))
+VENV ?= .venv
+RUN := $(VENV)/bin/python -m
+unexport PYTHONDONTWRITEBYTECODE  # Meltano and the tap start three times as fast with bytecode kept
+
+.PHONY: help demo test test-all lint format bench build clean
+
+help:  ## Show this list
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed-demo  ## Read a little Qonto on localhost into DuckDB, with real Meltano
+	@$(RUN) demo.show
+
+test: $(VENV)/installed-test  ## Run the quick tests
+	$(RUN) pytest $(ARGS)
+
+test-all: $(VENV)/installed-all  ## Run every test: also real Meltano, Postgres, Node, a browser
+	$(RUN) pytest -m "slow or not slow" $(ARGS)
+
+lint: $(VENV)/installed-all  ## Check style, format and types
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+
+format: $(VENV)/installed-all  ## Mend style and format
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+bench: $(VENV)/installed-all  ## Measure against the plain SDK and the limit
+	$(RUN) benchmarks
+
+build: $(VENV)/installed-all  ## Build the wheel and the source archive, and check them
+	rm -rf dist
+	$(RUN) build --quiet
+	$(RUN) twine check --strict dist/*
+
+clean:  ## Remove all that the other targets made
+	rm -rf $(VENV) .demo .meltano dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# --- environments: each group of pyproject.toml on top of the tap itself
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.10 or later is needed: install it, or name it with make PYTHON=…" >&2; exit 1; }
+	@echo "▶  Installing into $(VENV) (once) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'  # knows --group
+
+INSTALL = $(RUN) pip install --quiet --disable-pip-version-check --editable .
+
+$(VENV)/installed-demo: pyproject.toml | $(VENV)/bin/python
+	@$(INSTALL) --group demo --group meltano && touch $@
+
+$(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
+	@$(INSTALL) --group test && touch $@
+
+$(VENV)/installed-all: pyproject.toml | $(VENV)/bin/python
+	@$(INSTALL) --group test --group meltano --group lint --group build && touch $@
