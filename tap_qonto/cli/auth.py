@@ -15,7 +15,7 @@ import typing as t
 from pathlib import Path
 
 import click
-from dotenv import find_dotenv
+from dotenv import find_dotenv, load_dotenv
 from singer_sdk.configuration._dict_config import (  # what the tap itself reads with
     parse_environment_config,
 )
@@ -65,8 +65,9 @@ def with_settings(command: Callable[..., t.Any]) -> Callable[..., t.Any]:
 
 def _settings(files: tuple[Path, ...]) -> Settings:
     wanted = {"properties": {name: SCHEMA["properties"][name] for name in _NAMES}}
-    # the SDK looks for .env from its own folder upwards; people keep it where they work
-    config = parse_environment_config(wanted, "TAP_QONTO_", find_dotenv(usecwd=True) or os.devnull)
+    # the SDK looks for .env from its own folder upwards, and lets it beat the environment
+    load_dotenv(find_dotenv(usecwd=True))
+    config = parse_environment_config(wanted, "TAP_QONTO_", os.devnull)
     for file in files:
         try:
             content = json.loads(file.read_text())

@@ -1,0 +1,101 @@
+"""A token server, a store and settings for each test; and a look for secrets at what it left."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import typing as t
+from pathlib import Path
+
+import pytest
+from postgres import running_postgres
+from token_server import MARK, TokenServer, token_server
+
+from tap_qonto import renewal
+from tap_qonto.settings import Settings
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def server() -> Iterator[TokenServer]:
+    with token_server() as book:
+        yield book
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where the store goes: in memory if possible, since every commit waits for the disk."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as fresh:
+        yield Path(fresh) / "store"
+
+
+@pytest.fixture
+def settings(server: TokenServer, folder: Path) -> Callable[..., Settings]:
+    """Make settings; by default of the test's server and a SQLite file in `folder`."""
+
+    def make(**more: t.Any) -> Settings:
+        return Settings.from_config(
+            server.config(token_store=f"sqlite:///{folder / 'sessions.db'}", **more)
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a real Postgres of our own."""
+    with running_postgres() as url:
+        yield url
+
+
+class Scan(logging.Handler):
+    """Looks for the mark of all secrets in every record, of whatever library and level."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaks: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if MARK in record.getMessage():
+            self.leaks.append(record.name)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_left_behind(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Scan every log record, and every file that the test leaves."""
+    monkeypatch.setattr(renewal, "PAUSE", 0.05)  # nobody waits for seconds in a test
+    for name in [name for name in os.environ if name.startswith("TAP_QONTO_")]:
+        monkeypatch.delenv(name)
+    scan = Scan()
+    talkative = [logging.getLogger(name) for name in ("", "sqlalchemy.engine", "filelock")]
+    levels = [logger.level for logger in talkative]
+    for logger in talkative:
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(scan)
+        logger.propagate = False  # statements and rows would bury the report of a failure
+    yield
+    for logger, level in zip(talkative, levels, strict=True):
+        logger.removeHandler(scan)
+        logger.setLevel(level)
+        logger.propagate = True
+    assert not scan.leaks, f"a secret in log records of {scan.leaks}"
+    for file in (*tmp_path.rglob("*"), *folder.rglob("*")):
+        if file.is_file() and "secret" not in file.name:  # what tests themselves put there
+            assert MARK.encode() not in file.read_bytes(), f"a secret in {file.name}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> t.Generator[None, t.Any, t.Any]:
+    """Fail a test whose output holds a secret."""
+    report = yield
+    leaks = [name for name, text in report.sections if MARK in text]
+    if leaks and report.passed:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: a secret in {', '.join(leaks)}"
+    return report
