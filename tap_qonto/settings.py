@@ -162,6 +162,14 @@ SCHEMA: dict[str, t.Any] = th.PropertiesList(
         description="What to do when Qonto refuses one stream of one organization "
         "(403, 404, 410): go on and report it, or also end the run with an error.",
     ),
+    th.Property(
+        "emit_activate_version_messages",
+        th.BooleanType,
+        default=False,
+        title="Emit ACTIVATE_VERSION",
+        description="After a full table that was read without a gap, let the target drop or mark "
+        "rows that Qonto no longer has.",
+    ),
 ).to_dict()
 
 SECRETS = tuple(name for name, value in SCHEMA["properties"].items() if value.get("secret"))

@@ -12,6 +12,7 @@ import sys
 import typing as t
 
 import click
+from dotenv import find_dotenv, load_dotenv
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._util import load_json
@@ -27,6 +28,27 @@ if t.TYPE_CHECKING:
     from types import FrameType
 
     from tap_qonto.client import QontoStream
+
+
+HELP = """Read Qonto; write Singer messages to standard output.
+
+\b
+  tap-qonto-auth login                        consent in your browser, once
+  tap-qonto --test                            read one row of each stream
+  tap-qonto > rows.jsonl                      read everything
+  tap-qonto --state state.json > rows.jsonl   read what changed since those bookmarks
+  tap-qonto --discover > catalog.json         streams and fields; asks nobody
+  tap-qonto --about --format markdown         every setting
+
+Settings come from TAP_QONTO_* and from .env in the working folder or above; with --config FILE,
+from that file alone (add --config ENV for both).
+
+\b
+Exit codes:
+  0  done; what Qonto refused was skipped, see the end of the log
+  1  something failed and will be read again, or a setting is wrong
+  3  log in again: tap-qonto-auth login
+"""
 
 
 class TapQonto(Tap):
@@ -82,12 +104,20 @@ class TapQonto(Tap):
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:
         """Read `TAP_QONTO_*` and `.env` also where no `--config` is given."""
+        load_dotenv(find_dotenv(usecwd=True))  # the SDK looks from its own folder upwards
         try:
             return super().cb_config(ctx, param, value or ("ENV",))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise click.BadParameter(
-                f"can't be read as a JSON file ({type(error).__name__}): {', '.join(value)}"
+                f"can't be read as a JSON object ({type(error).__name__}): {', '.join(value)}"
             ) from None
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Make the command line: the SDK's, with help that helps."""
+        command = super().get_singer_command()
+        command.help = HELP
+        return command
 
     # -- the run ---------------------------------------------------------------------------
 
