@@ -24,23 +24,6 @@ if t.TYPE_CHECKING:
 
 USER_SCOPE = "user_organization.read"  # marks the user flow: one token, several organizations
 OFFLINE_SCOPE = "offline_access"  # without it there is no refresh token, and no error (Q7)
-SCOPES = (  # of a complete read, less those of streams that are off by default; names as in Q10
-    "organization.read",
-    "membership.read",
-    "team.read",
-    "attachment.read",
-    "subscription.read",
-    "cash_flow_category.read",
-    "card.read",
-    "client.read",
-    "client_invoices.read",
-    "product.read",
-    "supplier_invoice.read",
-    "payment_link.read",
-    "sepa_direct_debit.read",
-    "terminal.read",
-    "einvoicing.read",
-)
 
 
 class QontoAuthenticator(OAuthAuthenticator):

@@ -1,7 +1,7 @@
 """`tap-qonto-auth`: log in to Qonto once, and look after the session.
 
-Settings come from `TAP_QONTO_*`, from `.env` in the working directory or above, and from
-`--config FILE`, which wins: the same names as for the tap. Only those that concern the session are
+Settings come from `TAP_QONTO_*` and from `.env` in the working folder or above; with
+`--config FILE`, from that file alone: all as for the tap. Only those that concern the session are
 read, so a mistake elsewhere does not stand in the way of a login.
 """
 
@@ -20,7 +20,7 @@ from singer_sdk.configuration._dict_config import (  # what the tap itself reads
     parse_environment_config,
 )
 
-from tap_qonto.auth import SCOPES, QontoAuthenticator, authenticator_for
+from tap_qonto.auth import QontoAuthenticator, authenticator_for
 from tap_qonto.errors import LoginRequired, QontoError, SettingsError
 from tap_qonto.settings import SCHEMA, Settings
 
@@ -54,7 +54,7 @@ def with_settings(command: Callable[..., t.Any]) -> Callable[..., t.Any]:
         "files",
         multiple=True,
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="JSON file of settings, as for the tap; beats TAP_QONTO_* variables and .env.",
+        help="JSON file of settings, as for the tap; then TAP_QONTO_* and .env do not count.",
     )
     @functools.wraps(command)
     def wrapped(files: tuple[Path, ...], **options: t.Any) -> t.Any:
@@ -64,10 +64,12 @@ def with_settings(command: Callable[..., t.Any]) -> Callable[..., t.Any]:
 
 
 def _settings(files: tuple[Path, ...]) -> Settings:
-    wanted = {"properties": {name: SCHEMA["properties"][name] for name in _NAMES}}
-    # the SDK looks for .env from its own folder upwards, and lets it beat the environment
-    load_dotenv(find_dotenv(usecwd=True))
-    config = parse_environment_config(wanted, "TAP_QONTO_", os.devnull)
+    config: dict[str, t.Any] = {}
+    if not files:
+        # the SDK looks for .env from its own folder upwards, and lets it beat the environment
+        load_dotenv(find_dotenv(usecwd=True))
+        wanted = {"properties": {name: SCHEMA["properties"][name] for name in _NAMES}}
+        config = parse_environment_config(wanted, "TAP_QONTO_", os.devnull)
     for file in files:
         try:
             content = json.loads(file.read_text())
@@ -160,13 +162,16 @@ def login(  # noqa: PLR0913 - one per option
       tap-qonto-auth login --scope "organization.read client_invoices.read"
     """  # noqa: D301 - \b keeps lines apart in --help
     _needs_session(settings)
-    from tap_qonto.cli.authorization import Authorization  # noqa: PLC0415 - --help stays fast
+    from tap_qonto.cli.authorization import (  # noqa: PLC0415 - --help stays fast
+        Authorization,
+        default_scopes,
+    )
     from tap_qonto.cli.login import log_in  # noqa: PLC0415
 
     authorization = Authorization(
         settings,
         redirect_uri or f"http://localhost:{port}/callback",
-        tuple(scopes.split()) if scopes else SCOPES,
+        tuple(scopes.split()) if scopes else default_scopes(),
         membership=membership,
     )
     log_in(authorization, browser=not no_browser)

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tap_qonto.auth import OFFLINE_SCOPE, USER_SCOPE
+from tap_qonto.contract import endpoints
 from tap_qonto.errors import LoginRequired
+from tap_qonto.streams import STREAMS
 
 if t.TYPE_CHECKING:
     from tap_qonto.oauth import Grant, TokenEndpoint
@@ -136,6 +138,18 @@ class Authorization:
             "ask Qonto for it, or log in to one organization with `tap-qonto-auth login "
             f"--membership`. {_AGAIN}"
         )
+
+
+def default_scopes() -> tuple[str, ...]:
+    """Scopes that the streams of a default run use, as the contract names them (Q10, Q11)."""
+    names = {getattr(stream, "name", "") for stream in STREAMS if stream.selected_by_default}
+    used = {
+        scope
+        for name, endpoint in endpoints().items()
+        if name in names
+        for scope in endpoint.scopes
+    }
+    return tuple(sorted(used - {USER_SCOPE}))
 
 
 def parameters(address: str) -> dict[str, str]:

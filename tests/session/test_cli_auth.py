@@ -464,7 +464,7 @@ def test_logout_works_without_the_server(
 # Settings
 
 
-def test_settings_come_from_file_before_environment_before_dotenv(
+def test_settings_come_from_one_file_or_from_environment_before_dotenv(
     run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -474,7 +474,9 @@ def test_settings_come_from_file_before_environment_before_dotenv(
     monkeypatch.setenv("TAP_QONTO_CLIENT_ID", "from-environment")
     assert "client id              from-environment" in run("status").output
     file = tmp_path / "config.json"
-    file.write_text(json.dumps({"client_id": "from-file", "shard": "nonsense of another command"}))
+    file.write_text(json.dumps({"client_id": "from-file", "shard": "of another command"}))
+    assert "client_secret is missing" in run("status", "--config", str(file)).output
+    file.write_text(json.dumps({"client_id": "from-file", "client_secret": "x"}))
     assert "client id              from-file" in run("status", "--config", str(file)).output
     file.write_text("[")
     result = run("status", "--config", str(file))
