@@ -5,7 +5,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python -m
 unexport PYTHONDONTWRITEBYTECODE  # Meltano and the tap start three times as fast with bytecode kept
 
-.PHONY: help demo test test-all lint format bench build clean
+.PHONY: help demo test test-slow test-all lint format bench build clean
 
 help:  ## Show this list
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,8 +16,10 @@ demo: $(VENV)/installed-demo  ## Read a little Qonto on localhost into DuckDB, w
 test: $(VENV)/installed-test  ## Run the quick tests
 	$(RUN) pytest $(ARGS)
 
-test-all: $(VENV)/installed-all  ## Run every test: also real Meltano, Postgres, Node, a browser
-	$(RUN) pytest -m "slow or not slow" $(ARGS)
+test-slow: $(VENV)/installed-all  ## Run the slow tests: real Meltano, Postgres, Node, a browser
+	$(RUN) pytest -m slow $(ARGS)
+
+test-all: test test-slow  ## Run every test
 
 lint: $(VENV)/installed-all  ## Check style, format and types
 	$(RUN) ruff check
@@ -45,9 +47,9 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.10 or later is needed: install it, or name it with make PYTHON=…" >&2; exit 1; }
 	@echo "▶  Installing into $(VENV) (once) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'  # knows --group
+	@$(RUN) pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'  # knows --group
 
-INSTALL = $(RUN) pip install --quiet --disable-pip-version-check --editable .
+INSTALL = $(RUN) pip install -qq --disable-pip-version-check --editable .
 
 $(VENV)/installed-demo: pyproject.toml | $(VENV)/bin/python
 	@$(INSTALL) --group demo --group meltano && touch $@
