@@ -17,7 +17,7 @@ from demo.web import address, config
 
 EXAMPLES = """\
 examples:
-  python -m demo                                   four organizations, a free port
+  python -m demo                                   five organizations, a free port
   python -m demo --port 8080 --organizations 200   many of them
   python -m demo --latency 0.15 --rate-limits real as far away and as strict as Qonto
   python -m demo --fault '{"kind": "status", "status": 503, "rate": 0.05}'
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     add = found.add_argument
     add("--port", type=int, default=0, help="default: a free one")
     add("--seed", type=int, default=7, help="same seed and --now, same data (default: 7)")
-    add("--organizations", type=int, default=4, help="how many (default: 4; the last is empty)")
+    add("--organizations", type=int, default=5, help="how many (default: 5; the last is empty)")
     add("--transactions", type=int, default=240, help="of each organization (default: 240)")
     add("--now", type=_moment, help="what time it is there, RFC 3339 (default: the real time)")
     add("--latency", type=float, default=0.0, help="seconds before each answer")

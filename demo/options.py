@@ -44,7 +44,7 @@ class Options:
 
     # the data
     seed: int = 7
-    organizations: int = 4
+    organizations: int = 5  # French, German, Spanish, Italian, and an empty one
     transactions: int = 240  # of each organization, over all its accounts
     accounts: int = 5  # at most: main, savings, a closed one, one in dollars, one of another bank
     now: datetime | None = None  # where the server's clock starts; default: the real time

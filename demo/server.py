@@ -2,7 +2,7 @@
 
     from demo.server import running
 
-    with running(seed=7, organizations=4, transactions=240) as qonto:
+    with running(seed=7, organizations=5, transactions=240) as qonto:
         qonto.url                         "http://127.0.0.1:41237", data and OAuth alike
         qonto.config(**more)              settings for the tap: client_id, client_secret,
                                           refresh_token (a fresh seed), api_url, oauth_url,

@@ -137,7 +137,9 @@ def subscription(books: Books) -> list[Row]:
                 "status": "active",
                 "recurrence": "monthly",
                 "monthly_price": {"amount": price, "currency": "EUR"},
-                "trial_ends_at": None,
+                "trial_ends_at": milliseconds(facts.anchor + timedelta(days=11))
+                if facts.number == 3
+                else None,
             }
         }
     ]

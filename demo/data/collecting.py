@@ -43,7 +43,7 @@ def payment_links(books: Books) -> list[Row]:
                         "unit_price": money(12_900 + 1_050 * number),
                         "vat_rate": f"{facts.place.vat}.0",  # Q52
                         "type": "service",
-                        "description": None,
+                        "description": "Samedi matin" if number == 1 else None,
                         "measure_unit": "unit",
                     }
                 ],
@@ -124,6 +124,7 @@ def sdd_mandates(books: Books) -> list[Row]:
                     },
                     "notify_client": True,
                     "schedule_type": "monthly",
+                    "schedule_total_collection_count": 12,
                 }
                 if number % 2
                 else None,
@@ -150,7 +151,7 @@ def sdd_subscriptions(books: Books) -> list[Row]:
             "schedule_type": "one_off" if number == 2 else "monthly",
             "notify_client": True,
             "created_at": seconds(_when(books, number)),
-            "sign_url": None,
+            "sign_url": f"https://sign.qonto.example/{facts.uid('sign')}" if number == 3 else None,
         }
         for number in range(4)
     ]
@@ -169,6 +170,7 @@ def sdd_collections(books: Books) -> list[Row]:
             "collection_date": day(_when(books, number) + timedelta(days=20)),
             "status": status,
             "unique_mandate_reference": f"RUM-{digits(8, facts.id, number % 3)}",
+            **({"reference": "Abonnement"} if number % 2 else {}),
             "status_reason": "insufficient_funds" if status == "declined" else None,
         }
         for number, status in enumerate(COLLECTED)

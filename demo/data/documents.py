@@ -5,7 +5,16 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timedelta
 
-from demo.data.invoicing import CLIENTS, GOODS, INVOICES, embedded, issuer, items, lifecycle
+from demo.data.invoicing import (
+    CLIENTS,
+    GOODS,
+    INVOICES,
+    embedded,
+    issuer,
+    italian,
+    items,
+    lifecycle,
+)
 from demo.values import day, local, money
 
 if t.TYPE_CHECKING:
@@ -39,22 +48,20 @@ def credit_notes(books: Books) -> list[Row]:
                 "issue_date": day(created),
                 **({"Invoice_issue_date": day(created), "reason": "Retour"} if odd else {}),
                 **({} if odd else {"invoice_issue_date": day(created)}),
-                "header": None,
-                "footer": None,
-                "terms_and_conditions": None,
+                "header": "Avoir",
+                "footer": facts.name,
+                "terms_and_conditions": "Selon nos conditions",
                 "currency": "EUR",
                 "vat_amount": money(taxes),
                 "vat_amount_cents": taxes,
                 "total_amount": money(total),
                 "total_amount_cents": total,
-                "stamp_duty_amount": None,
                 "created_at": local(created),
                 "finalized_at": local(created + timedelta(minutes=2)),
                 "contact_email": f"facturation@{facts.slug}.example",
                 "invoice_url": f"https://pay.qonto.example/credit/{facts.uid('url', -number)}",
-                "einvoicing_status": None,
-                "welfare_fund": None,
-                "withholding_tax": None,
+                "einvoicing_status": "pending" if number == 4 else None,
+                **italian(books),
                 "items": lines,
                 "client": embedded(books, number % CLIENTS),
                 "einvoicing_lifecycle_events": lifecycle(created),
@@ -91,8 +98,8 @@ def quotes(books: Books) -> list[Row]:
                 "quote_url": f"https://pay.qonto.example/quotes/{facts.uid('quote url', number)}",
                 "contact_email": f"facturation@{facts.slug}.example",
                 "terms_and_conditions": "Acompte de 30 %",
-                "header": None,
-                "footer": None,
+                "header": None if number else "Devis",
+                "footer": None if number else facts.name,
                 "discount": {
                     "type": "percentage",
                     "value": "0.1",
@@ -104,9 +111,7 @@ def quotes(books: Books) -> list[Row]:
                 "items": lines,
                 "client": embedded(books, (number * 2) % CLIENTS),
                 "organization": issuer(books),
-                "welfare_fund": None,
-                "withholding_tax": None,
-                "stamp_duty_amount": None,
+                **italian(books),
                 "invoice_ids": [facts.uid("client_invoice", number)]
                 if status == "approved"
                 else [],
@@ -135,24 +140,28 @@ def recurring_invoices(books: Books) -> list[Row]:
             "bank_account": {"iban": facts.accounts[0].iban},
             "invoice_status": "unpaid",
             "currency": "EUR",
-            "purchase_order": None,
-            "terms_and_conditions": None,
-            "header": None,
-            "footer": None,
-            "discount": None,
+            "purchase_order": "PO-12" if number else None,
+            "terms_and_conditions": "Résiliable à tout moment" if number else None,
+            "header": "Maintenance" if number else None,
+            "footer": facts.name if number else None,
+            "discount": {"type": "percentage", "value": "0.05"} if number else None,
             "items": [
                 {
                     "id": facts.uid("recurring item", number),
                     "title": "Entretien mensuel",
-                    "description": None,
+                    "description": "Chaque mois" if number else None,
                     "quantity": "1",
-                    "unit": None,
+                    "unit": "hour" if number else None,
                     "unit_price": money(9_000 + 500 * number),
                     "vat_rate": f"0.{facts.place.vat:02d}".rstrip("0"),
-                    "vat_exemption_code": None,
+                    "vat_exemption_code": "S293B" if number == 2 else None,
+                    "discount": {"type": "percentage", "value": "0.02"} if number else None,
                 }
             ],
             "payment_link": {"methods": ["credit_card"]} if number == 0 else None,
+            "payment_reporting": {"conditions": "TP02", "method": "MP08"}
+            if facts.country == "IT"
+            else None,
             "created_at": local(created),
             "updated_at": local(created + timedelta(days=3)),
         }
@@ -203,9 +212,9 @@ def products(books: Books) -> list[Row]:
             "vat_rate": f"0.{facts.place.vat:02d}".rstrip("0"),
             "organization_id": facts.id,
             "description": f"{title} · catalogue" if number % 2 else None,
-            "internal_note": None,
+            "internal_note": "marge 40 %" if number == 1 else None,
             "unit": "day" if number == 2 else "unit",
-            "vat_exemption_code": None,
+            "vat_exemption_code": "S261" if number == 5 else None,
             "links": [{"title": "Photo", "url": f"https://shop.example/{number}"}]
             if number == 0
             else [],

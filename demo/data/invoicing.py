@@ -42,11 +42,12 @@ def clients(books: Books) -> list[Row]:
         row: Row = {
             "id": facts.uid("client", number),
             "kind": kind,
+            **({"type": kind} if number == 3 else {}),
             "phone": {"country_code": facts.place.phone[:3], "number": digits(9, facts.id, number)},
             "email": f"compta{number}@client-{facts.number}.example",
             "extra_emails": [f"copie{number}@client-{facts.number}.example"] if number == 2 else [],
             "currency": "EUR",
-            "e_invoicing_address": None,
+            "e_invoicing_address": f"0009:{digits(14, facts.id, number)}" if number == 0 else None,
             "e_invoicing_reachable": facts.country in {"FR", "IT"},
             "vat_number": facts.country + digits(11, facts.id, "client", number)
             if kind == "company"
@@ -95,7 +96,7 @@ def issuer(books: Books) -> Row:
         "legal_number": facts.legal_number,
         "legal_country": facts.country,
         "address_line_1": facts.company.street,
-        "address_line_2": None,
+        "address_line_2": "Piso 2" if facts.country == "ES" else None,
         "address_zipcode": facts.company.zip_code,
         "address_city": facts.company.city,
         "address_country": facts.country,
@@ -105,7 +106,7 @@ def issuer(books: Books) -> Row:
         if facts.country == "DE"
         else None,
         "vat_number": facts.vat_number,
-        "tax_number": None,
+        "tax_number": "22/456/" + digits(5, facts.id, "tax") if facts.country == "DE" else None,
         "legal_capital_share": money(500_000),
         "transaction_type": "goods_and_services",
         "vat_payment_condition": "on_receipts",
@@ -124,7 +125,8 @@ def items(books: Books, number: int, *, percent: bool = False) -> tuple[list[Row
         quantity, price = 1 + (number + line) % 4, 4_500 + 1_735 * ((number * 3 + line) % 17)
         discount = 500 if line == 1 else 0
         net = quantity * price - discount
-        tax = (net * vat + 50) // 100
+        exempt = line == 2
+        tax = 0 if exempt else (net * vat + 50) // 100
         total, taxes = total + net + tax, taxes + tax
         rows.append(
             {
@@ -134,8 +136,8 @@ def items(books: Books, number: int, *, percent: bool = False) -> tuple[list[Row
                 "unit": "unit" if line else None,
                 "unit_price": money(price),
                 "unit_price_cents": price,
-                "vat_rate": rate,
-                "vat_exemption_reason": None,
+                "vat_rate": "0" if exempt else rate,
+                "vat_exemption_reason": "N2.1" if exempt else None,
                 "discount": {
                     "type": "absolute",  # Q66
                     "value": "5.00",
@@ -160,12 +162,28 @@ def lifecycle(created: datetime) -> list[Row]:
     return [
         {
             "status_code": code,
-            "reason": None,
-            "reason_message": None,
+            "reason": "REJ_SEMAN" if code == 213 else None,
+            "reason_message": "Numéro déjà utilisé" if code == 213 else None,
             "timestamp": f"{created + timedelta(hours=hours):%Y-%m-%dT%H:%M:%S}.4127Z",
         }
-        for hours, code in enumerate((200, 201, 203))
+        for hours, code in enumerate((200, 201, 213 if created.day % 2 else 203))
     ]
+
+
+def italian(books: Books) -> Row:
+    """What only documents of Italian organizations hold."""
+    if books.facts.country != "IT":
+        return {"stamp_duty_amount": None, "welfare_fund": None, "withholding_tax": None}
+    return {
+        "stamp_duty_amount": "2.00",
+        "welfare_fund": {"type": "TC22", "rate": "0.04", "amount": "12.00"},
+        "withholding_tax": {
+            "reason": "RF02",
+            "rate": "0.2",
+            "payment_reason": "A",
+            "amount": "40.00",
+        },
+    }
 
 
 def client_invoices(books: Books) -> list[Row]:
@@ -191,10 +209,10 @@ def client_invoices(books: Books) -> list[Row]:
             "invoice_url": f"https://pay.qonto.example/invoices/{facts.uid('url', number)}",
             "contact_email": f"facturation@{facts.slug}.example",
             "terms_and_conditions": "30 jours",
-            "discount_conditions": None,
-            "late_payment_penalties": None,
-            "legal_fixed_compensation": None,
-            "header": None,
+            "discount_conditions": "Pas d'escompte" if facts.country == "FR" else None,
+            "late_payment_penalties": "3 fois le taux légal" if facts.country == "FR" else None,
+            "legal_fixed_compensation": "40 €" if facts.country == "FR" else None,
+            "header": "Merci !" if number == 1 else None,
             "footer": f"{facts.name} · {facts.vat_number}",
             "currency": "EUR",
             "total_amount": money(total),
@@ -205,15 +223,16 @@ def client_invoices(books: Books) -> list[Row]:
             "deposit_amount": None,
             "issue_date": day(created),
             "due_date": day(created + timedelta(days=30)),
-            "performance_date": None,
-            "performance_start_date": day(created - timedelta(days=12)),
-            "performance_end_date": day(created - timedelta(days=2)),
+            "performance_date": day(created - timedelta(days=2)) if number == 0 else None,
+            "performance_start_date": day(created - timedelta(days=12)) if number else None,
+            "performance_end_date": day(created - timedelta(days=2)) if number else None,
             "created_at": local(created, hours=facts.place.hours),
             "updated_at": local(min(updated, facts.anchor - timedelta(hours=4)), hours=1),
             "finalized_at": None if draft else local(created + timedelta(hours=1)),
             "paid_at": local(updated) if status == "paid" else None,
-            "stamp_duty_amount": "2.00" if facts.country == "IT" else None,
-            "discount": None,
+            "discount": {"type": "percentage", "value": "0", "amount": None, "amount_cents": None}
+            if number == 2
+            else None,
             "items": None if draft else lines,
             "client": client,
             "payment_methods": [
@@ -229,20 +248,11 @@ def client_invoices(books: Books) -> list[Row]:
             "invoice_type": "deposit" if number == 5 else "standard",
             "attachment_id": None if draft else facts.uid("invoice_pdf", number),
             "einvoicing_status": "pending" if number % 5 == 1 else None,
-            "welfare_fund": None,
-            "withholding_tax": None,
+            **italian(books),
             "payment_reporting": {"conditions": "TP02", "method": "MP08"}
             if facts.country == "IT"
             else None,
             "einvoicing_lifecycle_events": lifecycle(created) if number % 3 == 0 else [],
         }
-        if facts.country == "IT":
-            row["welfare_fund"] = {"type": "TC22", "rate": "0.04", "amount": "12.00"}
-            row["withholding_tax"] = {
-                "reason": "RF02",
-                "rate": "0.2",
-                "payment_reason": "A",
-                "amount": "40.00",
-            }
         rows.append(row)
     return rows

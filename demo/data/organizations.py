@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from demo.data.places import ITALY, PLACES, Company, Place
+from demo.data.places import PLACES, Company, Place
 from demo.values import digits, iban, plain, uid
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ class OrganizationFacts:
     place: Place = field(init=False)
 
     def __post_init__(self) -> None:
-        place = PLACES[self.number % len(PLACES)] if not self.empty else ITALY
-        object.__setattr__(self, "place", place)
+        object.__setattr__(self, "place", PLACES[self.number % len(PLACES)])
 
     def uid(self, *parts: object) -> str:
         return uid(self.seed, self.number, *parts)

@@ -63,8 +63,8 @@ def supplier_invoices(books: Books) -> list[Row]:
                 "supplier_name": None if supplier == SUPPLIERS else name,
                 "issuer_name": name,
                 "vat_number": place.country + digits(11, name),
-                "tin": None,
-                "description": None,
+                "tin": digits(9, name, "tin") if place.country == "ES" else None,
+                "description": "Bois de chêne, 2 m³" if number == 3 else None,
                 "total_amount": money(cents),
                 "total_amount_excluding_taxes": money(cents - tax),
                 "total_tax_amount": money(tax),
@@ -89,14 +89,16 @@ def supplier_invoices(books: Books) -> list[Row]:
                 if status == "to_review" and paid_by
                 else [],
                 "transfer_ids": [facts.uid("transfer", number % 5)] if status == "paid" else [],
-                "request_transfer": None,
-                "self_invoice_id": None,
+                "request_transfer": {"id": facts.uid("request", 0), "initiator_id": members[3].id}
+                if status == "pending"
+                else None,
+                "self_invoice_id": facts.uid("self_invoice") if number == 2 else None,
                 "einvoicing_lifecycle_events": lifecycle(created) if number % 3 == 2 else [],
                 "meta": {  # of the invoice: nothing to do with pages (Q74)
-                    "integration_type": None,
-                    "connector": None,
-                    "accounting_recorded_at": None,
-                    "accounting_recorded_source": None,
+                    "integration_type": "accounting" if paid else None,
+                    "connector": "pennylane" if paid else None,
+                    "accounting_recorded_at": milliseconds(updated) if paid else None,
+                    "accounting_recorded_source": "connector" if paid else None,
                 },
                 "available_actions": {
                     "delete": status == "to_review",
@@ -105,15 +107,15 @@ def supplier_invoices(books: Books) -> list[Row]:
                     "pay": status in {"to_approve", "awaiting_payment"},
                     "reasons": {
                         "pay": ["invalid_status"] if paid else [],
-                        "delete": [],
-                        "archive": [],
-                        "unarchive": [],
+                        "delete": ["is_recorded"] if paid else [],
+                        "archive": ["is_recorded"] if paid else [],
+                        "unarchive": [] if status == "archived" else ["invalid_status"],
                     },
                 },
                 "approval_workflow": {
                     "approver_ids": [members[1].id],
-                    "supplier_invoice_request_id": None,
-                    "verified_by": None,
+                    "supplier_invoice_request_id": facts.uid("request", 4) if paid else None,
+                    "verified_by": members[2].id if paid else None,
                     "last_approved_by": members[1].id if paid else None,
                 }
                 if number % 4
@@ -155,7 +157,7 @@ def suppliers(books: Books) -> list[Row]:
                 "default_vat_rate": place.vat,
                 "tax_identifiers": {
                     "vat_number": masked(place.country + digits(11, name)),
-                    "tin_number": None,
+                    "tin_number": masked(digits(9, name, "tin")) if place.country == "ES" else None,
                 },
                 "address": {
                     "street_address": f"{number + 2} {place.streets[number % len(place.streets)]}",
@@ -168,9 +170,11 @@ def suppliers(books: Books) -> list[Row]:
                     "email": f"facturation@supplier-{number}.example",
                     "phone_number": f"{place.phone}{number:05d}",
                 },
-                "e_invoicing": {"recipient_code": None},
+                "e_invoicing": {
+                    "recipient_code": digits(7, name) if place.country == "IT" else None
+                },
                 "payment_details": {"iban": masked(iban(place.country, place.other_bank, name))},
-                "outstanding_balance": None,
+                "outstanding_balance": money(number * 12_050) if facts.role == "owner" else None,
                 "created_at": milliseconds(created),
                 "updated_at": milliseconds(created + timedelta(days=number)),
             }

@@ -13,7 +13,7 @@ from itertools import count
 from operator import itemgetter
 
 from demo.data.places import ABROAD, RATES, Merchant
-from demo.values import digits, iban, major, milliseconds
+from demo.values import digits, iban, major, milliseconds, plain
 
 if t.TYPE_CHECKING:
     import random
@@ -38,6 +38,42 @@ CARD, FEE = Kind("card", "Card"), Kind("qonto_fee", "Other")
 TRANSFER, DEBIT = Kind("transfer", "Transfer"), Kind("direct_debit", "DirectDebit")
 REFUND, INCOME = Kind("card", "Card", "credit"), Kind("income", "Income", "credit")
 SWIFT = Kind("income", "SwiftIncome", "credit")
+# what happens seldom: kind, label, and the detail object that goes with it
+RARE: tuple[tuple[Kind, str, Row], ...] = (
+    (
+        Kind("cheque", "Check", "credit"),
+        "Remise de chèque",
+        {"check": {"check_number": "7720031", "check_key": "42"}},
+    ),
+    (
+        Kind("financing_installment", "FinancingInstallment"),
+        "Installment 3/12",
+        {
+            "financing_installment": {
+                "total_installments_number": 12,
+                "current_installment_number": 3,
+            }
+        },
+    ),
+    (
+        Kind("direct_debit", "DirectDebitHold"),
+        "Direct debit guarantee",
+        {"direct_debit_hold": {"guarding_rate": "0.15"}},
+    ),
+    (
+        Kind("transfer", "PagopaPayment"),
+        "pagoPA",
+        {
+            "pagopa_payment": {
+                "notice_number": "302000100000019421",
+                "creditor_fiscal_code": "80184430587",
+                "iuv": "02000100000019421",
+            }
+        },
+    ),
+)
+COLLECTION = Kind("direct_debit", "DirectDebitCollection", "credit")
+NOTES = ("Déjeuner client", "Übergabe am Freitag", "a verificar", "☕ équipe")
 
 
 class Ledger:
@@ -84,7 +120,9 @@ class Ledger:
             rows = [self._card(at, status)]
         elif completed and kind < 0.52:
             rows = [self._refund(at)]
-        elif kind < 0.66 and status in {"completed", "declined"}:
+        elif completed and kind < 0.57:
+            rows = [self._seldom(at)]
+        elif kind < 0.7 and status in {"completed", "declined"}:
             rows = [self._direct_debit(at, status)]
         else:
             rows = [self._transfer(at, status)]
@@ -156,6 +194,19 @@ class Ledger:
             direct_debit=self._counterparty(label),
         )  # fmt: skip
 
+    def _seldom(self, at: At) -> Row:
+        rare = RARE if self.organization.country == "IT" else RARE[:-1]  # pagoPA is Italian
+        dice = self.random.randrange(len(rare) + 1)
+        cents = self.random.randrange(2_000, 60_000)
+        if dice == len(rare):
+            payer = self.random.choice(self.organization.place.partners)
+            return self._row(
+                at, "completed", COLLECTION, cents, label=payer, category="sales",
+                reference="Abonnement", direct_debit_collection=self._counterparty(payer),
+            )  # fmt: skip
+        kind, label, detail = rare[dice]
+        return self._row(at, "completed", kind, cents, label=label, shop=None, **detail)
+
     def _counterparty(self, name: str) -> Row:
         place = self.organization.place
         styles = ("IBAN", "SWIFT_BIC") if self.random.random() < 0.7 else ("iban", "bic")  # Q55
@@ -215,7 +266,7 @@ class Ledger:
             "created_at": milliseconds(created),
             "updated_at": milliseconds(updated),
             "status": status,
-            "note": None,
+            "note": NOTES[number % len(NOTES)] if number % 11 == 5 else None,
             "reference": None,
             "vat_amount": major(vat_cents) if vat_cents is not None else None,
             "vat_amount_cents": vat_cents,
@@ -231,11 +282,21 @@ class Ledger:
                 "id": organization.uid("cash_flow_category", flow),
                 "name": flow.title(),
             },
-            "cashflow_subcategory": None,
+            "cashflow_subcategory": {
+                "id": organization.uid("cash_flow_subcategory", flow, 0),
+                "name": f"{flow.title()} 1",
+            }
+            if labels
+            else None,
             "subject_type": kind.subject,
             "bank_account_id": self.account.id,
             "is_external_transaction": self.account.external,
-            "logo": None,
+            "logo": {
+                "small": f"https://assets.qonto.example/logos/{plain(shop.name)}-small.png",
+                "medium": f"https://assets.qonto.example/logos/{plain(shop.name)}.png",
+            }
+            if shop and shop.name
+            else None,
             **more,
             "attachments": [receipt(organization, id_, one, created) for one in range(receipts)],
             "labels": [label_row(organization, one) for one in labels],

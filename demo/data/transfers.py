@@ -51,7 +51,7 @@ def sepa_beneficiaries(books: Books) -> list[Row]:
         if number % 2:
             row["bank_account"] = {**account, "currency": "EUR"}
         else:
-            row |= account
+            row |= account | {"currency": "EUR"}
         rows.append(row)
     return rows
 
@@ -90,8 +90,8 @@ def beneficiaries_legacy(books: Books) -> list[Row]:
                     "currency": "USD",
                     "account_number": digits(10, books.facts.id, "abroad"),
                     "routing_number": "021000021",
-                    "intermediary_bank_bic": None,
-                    "swift_sort_code": None,
+                    "intermediary_bank_bic": "IRVTUS3NXXX",
+                    "swift_sort_code": "200000",
                 },
                 "created_at": milliseconds(created),
                 "updated_at": milliseconds(created),
@@ -112,7 +112,7 @@ def international_beneficiaries(books: Books) -> list[Row]:
             "payment_type": kind,
             "account_identifier": digits(9, books.facts.id, "international", number),
             "bank_identifier": "021000021" if kind == "aba" else "BARCGB22XXX",
-            "branch_identifier": None,
+            "branch_identifier": None if kind == "aba" else "20-00-00",
             "legal_type": "LEGAL_TYPE_COMPANY",
             "owned_by_customer": False,
             "created_at": milliseconds(_when(books, number * 2)),
@@ -158,7 +158,7 @@ def sepa_transfers(books: Books) -> list[Row]:
             _transfer(books, number, "settled", paid["amount_cents"])
             | {
                 "bank_account_id": paid["bank_account_id"],
-                "reference": paid["reference"],
+                "reference": paid["reference"] or "pagoPA",
                 "scheduled_date": paid["emitted_at"][:10],
                 "created_at": paid["created_at"],
                 "updated_at": paid["settled_at"],
@@ -247,14 +247,15 @@ def sepa_recurring_transfers(books: Books) -> list[Row]:
             "beneficiary_id": facts.uid("beneficiary", number),
             "reference": "Loyer" if number == 0 else f"Contrat {number}",
             "first_execution_date": day(created),
-            "last_execution_date": None,
+            "last_execution_date": day(facts.anchor + timedelta(days=400)) if number == 1 else None,
             "next_execution_date": None if number == 2 else day(facts.anchor + timedelta(days=9)),
             "frequency": ("monthly", "quarterly", "weekly")[number],
             "created_at": milliseconds(created),
             "updated_at": milliseconds(created + timedelta(days=number)),
         }
         if number:
-            row |= {"note": None, "status": "canceled" if number == 2 else "active"}
+            row |= {"note": "Trimestre" if number == 1 else None}
+            row["status"] = "canceled" if number == 2 else "active"
         rows.append(row)
     return rows
 
@@ -283,14 +284,16 @@ def external_transfers(books: Books) -> list[Row]:
                 "rate_applied": "1.0869565" if done else None,
                 "payment_purpose": "goods",
                 "reference": f"PO {number + 77}",
-                "note": None,
+                "note": "Acompte 50 %" if number == 1 else None,
                 "declined_reason": None if done else "beneficiary_bic_invalid",
                 "status": "settled" if done else "declined",
                 "scheduled_date": day(created),
                 "created_at": milliseconds(created),
                 "completed_at": milliseconds(created + timedelta(days=1)) if done else None,
                 "processed_at": milliseconds(created + timedelta(hours=1)),
-                "transaction_id": None,
+                "transaction_id": facts.uid("transaction", facts.accounts[0].id, 10)
+                if done
+                else None,
             }
         )
     return rows
@@ -305,8 +308,8 @@ def requests(books: Books) -> list[Row]:
             "amount": "400.00",
             "currency": "EUR",
             "scheduled_date": day(facts.anchor),
-            "recurrence": "once",
-            "last_recurrence_date": None,
+            "recurrence": "monthly",
+            "last_recurrence_date": day(facts.anchor + timedelta(days=365)),
             "attachment_ids": [facts.uid("request pdf")],
         },
         "multi_transfer": {
