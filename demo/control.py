@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from collections import Counter
 from dataclasses import asdict
 
 from starlette.responses import HTMLResponse, Response
@@ -30,6 +31,7 @@ class Control:
             Route("/", self.welcome),
             Route("/demo/config", self.config),
             Route("/demo/truth", self.truth),
+            Route("/demo/requests", self.requests),
             Route("/demo/advance", self.advance, methods=["POST"]),
             Route("/demo/faults", self.faults, methods=["GET", "POST", "DELETE"]),
             Route("/demo/consent", self.consent, methods=["POST"]),
@@ -54,6 +56,11 @@ class Control:
 
     async def truth(self, _: Request) -> Response:
         return _json(truth(self.server))
+
+    async def requests(self, _: Request) -> Response:
+        """How many requests came so far, by the status of the answer (0: none was sent)."""
+        statuses = Counter(str(one.status) for one in self.server.requests)
+        return _json({"total": statuses.total(), "statuses": statuses})
 
     async def advance(self, request: Request) -> Response:
         """Body (optional): `{"edits": 5, "adds": 5}`."""
