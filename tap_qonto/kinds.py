@@ -21,8 +21,13 @@ import msgspec
 
 from tap_qonto.client import Params, QontoStream
 from tap_qonto.contract import endpoints
-from tap_qonto.errors import RequestDenied, RequestFailed, RequestRejected
-from tap_qonto.organizations import organization_of
+from tap_qonto.errors import (
+    LoginRequired,
+    QontoError,
+    RequestDenied,
+    RequestFailed,
+    RequestRejected,
+)
 from tap_qonto.pagination import Batch, Query
 from tap_qonto.transport import Request
 from tap_qonto.walks import changed, changed_unsorted, held_back, merged, newest_first, whole
@@ -37,6 +42,9 @@ if t.TYPE_CHECKING:
     from tap_qonto.walks import Walk
 
 
+NOT_FOUND = 404
+
+
 class OneRowStream(QontoStream):
     """Precondition: the body is one object, in its envelope or bare (both are accepted)."""
 
@@ -44,15 +52,17 @@ class OneRowStream(QontoStream):
         """Read the row."""
         del since
         body = fetch(self.request(context["organization_id"], Query())).body
-        yield Batch([self.one_row(body, context["organization_id"])])
+        row = body.get(self.envelope, body) if isinstance(body, dict) else None
+        yield Batch([self.one_row(row, context["organization_id"])])
         return None
 
-    def one_row(self, body: t.Any, organization_id: str) -> Record:
-        """Unwrap and shape the row."""
-        row = body.get(self.envelope, body) if isinstance(body, dict) else None
-        if not isinstance(row, dict):
+    def one_row(self, row: t.Any, organization_id: str) -> Record:
+        """Check and shape the row: an object in which something is known."""
+        if not isinstance(row, dict) or row.keys().isdisjoint(self.known_fields):
             raise RequestFailed(f"{self.name}: the answer is not the object it should be")
-        return self._shape(row, organization_id)
+        shaped: Record = self._shape(row, organization_id)
+        self._require_keys([shaped])
+        return shaped
 
 
 class UpdatedStream(QontoStream):
@@ -84,12 +94,16 @@ class UpdatedStream(QontoStream):
             if number < self._refused:
                 continue
             try:
-                return (yield from way())
+                upto = yield from way()
             except RequestRejected as error:
                 if number + 1 == len(ways):
                     raise
-                self.logger.warning("%s Reading in another way.", error)
-                self._refused = max(self._refused, number + 1)
+                self.logger.debug("%s Reading in another way.", error)
+            else:
+                if number > self._refused:
+                    self._refused = number
+                    self.logger.warning("Qonto refuses how %s is asked: slower now.", self.name)
+                return upto
         return None
 
 
@@ -154,14 +168,16 @@ class PerAccountStream(UpdatedStream):
         result = []
         for organization_id in self.run.organizations.ids():
             try:
-                accounts = self.run.organizations.account_ids(organization_id)
+                accounts = self.run.organizations.accounts(organization_id)
+            except LoginRequired:
+                raise
             except RequestDenied as error:
                 self.run.report.denied(self.name, organization_id, error.why)
-            except RequestFailed as error:
+            except QontoError as error:
                 self.run.report.failed(self.name, organization_id, str(error))
             else:
                 result += [
-                    {"organization_id": organization_id, "bank_account_id": account}
+                    {"organization_id": organization_id, "bank_account_id": account["id"]}
                     for account in accounts
                 ]
         return result
@@ -195,6 +211,11 @@ class PerRowStream(QontoStream):
         """The stream whose rows are the parents."""
         return t.cast("QontoStream", self._tap.streams[self._parent_facts["stream"]])
 
+    @property
+    def needs_accounts(self) -> bool:  # type: ignore[override]
+        """As the parent."""
+        return self.parent.needs_accounts
+
     def contexts(self) -> list[dict[str, t.Any]]:
         """The parent's partitions."""
         return self.parent.partitions
@@ -207,6 +228,7 @@ class PerRowStream(QontoStream):
         """Read the lists of all parent rows, several ahead."""
         del since
         of = self._parent_facts
+        asked, gone = 0, []
         for batch in self.parent.walk(context, fetch.branch(), since=None):
             parents = [row[of["from"]] for row in batch.rows if self.wanted(row)]
             lists = [
@@ -221,7 +243,17 @@ class PerRowStream(QontoStream):
             for listing in lists:
                 listing.ahead(Query(size=listing.size))
             for listing in lists:
-                yield from whole(listing)
+                asked += 1
+                try:
+                    yield from whole(listing)
+                except RequestDenied as error:
+                    if error.status != NOT_FOUND:
+                        raise
+                    gone.append(error)
+        if gone and len(gone) == asked:
+            raise gone[0]
+        if gone:
+            self.logger.info("%d rows were deleted while %s was read.", len(gone), self.name)
         return None
 
 
@@ -238,20 +270,28 @@ class PerCurrencyStream(QontoStream):
     def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
         """Read the list of each currency."""
         del since
-        accounts = organization_of(self.run.organizations.body(context["organization_id"]))
-        currencies = {a.get("currency") for a in accounts.get("bank_accounts") or ()} - {None}
+        accounts = self.run.organizations.accounts(context["organization_id"])
+        currencies: set[str | None] = {account.get("currency") for account in accounts}
         if self.offered:
             parent = t.cast("PerCurrencyStream", self._tap.streams["international_currencies"])
             walk = parent.walk(context, fetch.branch(), None)
             currencies = {row["currency_code"] for batch in walk for row in batch.rows}
-        lists = [
-            self.listing(context, fetch.branch(), ((self.currency_param, currency),))
-            for currency in sorted(currencies)
-        ]
-        for listing in lists:
+        lists = {
+            currency: self.listing(context, fetch.branch(), ((self.currency_param, currency),))
+            for currency in sorted(filter(None, currencies))
+        }
+        for listing in lists.values():
             listing.ahead(Query(size=listing.size))
-        for listing in lists:
-            yield from whole(listing)
+        rejected = {}
+        for currency, listing in lists.items():
+            try:
+                yield from whole(listing)
+            except RequestRejected as error:  # Q43
+                rejected[currency] = error
+        for currency, rejection in rejected.items():
+            if len(rejected) == len(lists):
+                raise rejection
+            lists[currency].warn(f"Qonto does not accept the currency {currency} here (422)")
         return None
 
 

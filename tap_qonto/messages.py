@@ -23,15 +23,36 @@ STATE_INTERVAL = 5.0  # seconds
 STATE_SHARE = 20  # writing STATE takes at most one part in so many of the time
 
 
+class OutputLost(Exception):  # noqa: N818 - nothing can be read into a target that is gone
+    """Standard output can't be written; the message says why."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            "The target ended before the tap did: see its own messages."
+            if isinstance(error, BrokenPipeError)
+            else f"The output can't be written: {error.strerror}."
+        )
+
+
 class BufferedWriter(MsgSpecWriter):
-    """Writes to stdout and flushes with every message but RECORD."""
+    """Writes to stdout and flushes with every message but RECORD. May raise OutputLost."""
 
     def write_message(self, message: Message) -> None:
         """Write one line."""
-        out = sys.stdout.buffer
-        out.write(self.format_message(message))
+        line = self.format_message(message)
+        try:
+            sys.stdout.buffer.write(line)
+        except OSError as error:
+            raise OutputLost(error) from None
         if not isinstance(message, RecordMessage):
-            out.flush()
+            self.flush()
+
+    def flush(self) -> None:
+        """Let everything written so far reach the target."""
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            raise OutputLost(error) from None
 
 
 class IntervalStateWriter(StateWriter):
@@ -47,7 +68,7 @@ class IntervalStateWriter(StateWriter):
             self.flush()
 
     def flush(self) -> None:
-        """Write the state as it is now, unless it was written already."""
+        """Write the state given last as it is now, unless it was written already."""
         if self._state is not None:
             begin = time.monotonic()
             super().write_state(self._state)

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 import typing as t
+from collections import Counter
 from concurrent.futures import Future
 
-from tap_qonto.errors import RequestFailed, SettingsError
+from tap_qonto.errors import (
+    LoginRequired,
+    QontoError,
+    RequestDenied,
+    RequestFailed,
+    SettingsError,
+)
 from tap_qonto.transport import Answer, Request
 
 if t.TYPE_CHECKING:
@@ -20,6 +28,9 @@ if t.TYPE_CHECKING:
     from tap_qonto.settings import Settings
 
 Row = dict[str, t.Any]
+
+REFUSALS_IN_A_ROW = 3  # of one organization, before the consent is looked at again
+LOOK_AGAIN = 60.0  # seconds between two such looks
 
 
 class Organizations:
@@ -37,6 +48,9 @@ class Organizations:
         self._lock = threading.Lock()
         self._rows: list[Row] | None = None
         self._answers: dict[str, Future[Answer]] = {}
+        self._refusals: Counter[str] = Counter()
+        self._consents: frozenset[str] = frozenset()
+        self._looked_at: float | None = None
 
     def rows(self) -> list[Row]:
         """Return the rows of `user_organizations` that are read, in Qonto's order.
@@ -47,7 +61,9 @@ class Organizations:
         """
         with self._lock:
             if self._rows is None:
-                self._rows = self._chosen(self._consented())
+                rows = self._consented()
+                self._consents = frozenset(row["id"] for row in rows)
+                self._rows = self._chosen(rows)
             return [dict(row) for row in self._rows]
 
     def ids(self) -> list[str]:
@@ -83,18 +99,53 @@ class Organizations:
             (("include_external_accounts", "true"),) if external else (),  # Q28
         )
 
-    def account_ids(self, organization_id: str) -> list[str]:
-        """Return the ids of all bank accounts, closed ones included (Q27).
+    def accounts(self, organization_id: str) -> list[Row]:
+        """Return all bank accounts, closed ones included (Q27), as `GET /v2/organization` has them.
 
         Raises:
-            QontoError: the organization can't be read.
+            QontoError: the organization can't be read, or does not list its accounts.
         """
         accounts = organization_of(self.body(organization_id)).get("bank_accounts")
-        return [
-            account["id"]
-            for account in accounts or ()
-            if isinstance(account, dict) and isinstance(account.get("id"), str)
-        ]
+        if not isinstance(accounts, list) or not all(
+            isinstance(account, dict) and isinstance(account.get("id"), str) for account in accounts
+        ):
+            raise RequestFailed("organization: the answer does not list the bank accounts")
+        return accounts
+
+    # -- a consent that ends in mid-run ----------------------------------------------------
+
+    def left_consent(self, organization_ids: t.Iterable[str]) -> list[str]:
+        """Return those of `organization_ids` that the user has not consented to; after `rows`."""
+        return sorted(set(organization_ids) - self._consents)
+
+    def answered(self, organization_id: str) -> None:
+        """Note that Qonto answered for this organization."""
+        self._refusals.pop(organization_id, None)
+
+    def refused(self, error: RequestDenied, organization_id: str) -> None:
+        """Note that Qonto refused something of this organization."""
+        if error.status == 403:  # noqa: PLR2004 - what an organization outside the consent gets
+            self._refusals[organization_id] += 1
+
+    def is_revoked(self, organization_id: str) -> bool:
+        """Was it dropped from the consent since the run began?
+
+        Refusals alone are no proof: a plan or a role gives several in a row (Q2). So after some
+        of them the list of consents is asked for again, at most once a minute.
+        """
+        if self._refusals[organization_id] < REFUSALS_IN_A_ROW or self._flow() != "user":
+            return False
+        with self._lock:
+            now = time.monotonic()
+            if self._looked_at is None or now - self._looked_at >= LOOK_AGAIN:
+                self._looked_at = now
+                try:
+                    self._consents = frozenset(row["id"] for row in self._consented())
+                except LoginRequired:
+                    raise
+                except QontoError:
+                    return False
+            return organization_id not in self._consents
 
     def _consented(self) -> list[Row]:
         if self._flow() != "user":
@@ -106,7 +157,7 @@ class Organizations:
             isinstance(row, dict) and isinstance(row.get("id"), str) for row in rows
         ):
             raise RequestFailed("user_organizations: the answer is not the list it should be.")
-        return rows
+        return list({row["id"]: row for row in rows}.values())
 
     def _single(self) -> Row:
         row = organization_of(self._send(Request("organization", None, "/v2/organization")))

@@ -29,6 +29,7 @@ class Progress:
         self._planned: dict[str, int] = {}
         self._done = 0
         self.rows = 0
+        """Rows handed over so far; whoever hands them over counts them."""
         self._stream = ""
 
     def plan(self, stream: str, partitions: int) -> None:
@@ -39,11 +40,10 @@ class Progress:
         """Note which stream is read now."""
         self._stream = stream
 
-    def done(self, stream: str, rows: int) -> None:
+    def done(self, stream: str) -> None:
         """Note that a partition was read."""
         self._stream = stream
         self._done += 1
-        self.rows += rows
 
     def tick(self) -> None:
         """Say how it stands if it is time to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import typing as t
 from collections import Counter
@@ -10,10 +11,10 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_LINES = 30
-REFUSALS_BEFORE_SKIPPING = 3
-
+MOST_NAMES = 4  # of streams in a line
 
 Outcome = t.Literal["skipped", "failed", "warned"]
+_ORDER: tuple[Outcome, ...] = ("failed", "warned", "skipped")
 
 
 class Entry(t.NamedTuple):
@@ -31,17 +32,20 @@ class Report:
     def __init__(self, *, denied_is_failure: bool) -> None:
         self._denied_is_failure = denied_is_failure
         self._lock = threading.Lock()
-        self.entries: list[Entry] = []
+        self._entries: dict[Entry, None] = {}
         self.unknown_fields: Counter[tuple[str, str]] = Counter()
         """How often a field (stream, name) came that the contract does not know (Q47)."""
-        self._refusals: Counter[str] = Counter()
-        self._answers: set[str] = set()
+        self._unreadable: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Everything noted, each once, in the order in which it came."""
+        with self._lock:
+            return list(self._entries)
 
     def denied(self, stream: str, organization_id: str | None, why: str) -> None:
         """Note a refusal by Qonto: skipped or failed, as `on_denied` says."""
         self._add("failed" if self._denied_is_failure else "skipped", stream, organization_id, why)
-        if organization_id:
-            self._refusals[organization_id] += 1
 
     def failed(self, stream: str, organization_id: str | None, why: str) -> None:
         """Note what was not read for any other reason; the next run reads it again."""
@@ -51,16 +55,10 @@ class Report:
         """Note something a person should know although the rows were read."""
         self._add("warned", stream, organization_id, why)
 
-    def answered(self, organization_id: str) -> None:
-        """Note that Qonto answered something for this organization."""
-        self._answers.add(organization_id)
-
-    def refused_everywhere(self, organization_id: str) -> bool:
-        """Was this organization refused several times and answered never? It is out of consent."""
-        return (
-            organization_id not in self._answers
-            and self._refusals[organization_id] >= REFUSALS_BEFORE_SKIPPING
-        )
+    def unreadable(self, stream: str, field: str) -> None:
+        """Note a date that was none and left as null."""
+        with self._lock:
+            self._unreadable[stream, field] += 1
 
     def has_gaps(self, stream: str) -> bool:
         """Was a part of this stream skipped or failed?"""
@@ -72,38 +70,49 @@ class Report:
         return any(entry.outcome == "failed" for entry in self.entries)
 
     def lines(self) -> Iterator[str]:
-        """Yield the closing table; entries alike but for the organization are one line."""
-        grouped: dict[tuple[Outcome, str, str], list[str | None]] = {}
-        for outcome, stream, organization_id, why in self.entries:
-            generic = why.replace(f" of organization {organization_id}", "").removeprefix(
-                f"{stream}: "
-            )
-            grouped.setdefault((outcome, stream, generic), []).append(organization_id)
-        order: dict[Outcome, int] = {"failed": 0, "warned": 1, "skipped": 2}
-        rows = sorted(grouped.items(), key=lambda item: (order[item[0][0]], item[0][1]))
-        for (outcome, stream, why), organizations in rows[:MOST_LINES]:
-            where = (
-                "all organizations"
-                if organizations == [None]
-                else f"organization {organizations[0]}"
-                if len(organizations) == 1
-                else f"{len(organizations)} organizations, such as {organizations[0]}"
-            )
-            yield f"{outcome:8} {stream:28} {where}: {why}"
+        """Yield the closing table: streams that share reason and organizations are one line."""
+        rows = sorted(self._grouped(), key=lambda row: (_ORDER.index(row[0]), row[1]))
+        for outcome, streams, organizations, why in rows[:MOST_LINES]:
+            yield f"{outcome:8} {_listed(streams)}: {_where(organizations)}: {why}"
         if len(rows) > MOST_LINES:
             yield f"… and {len(rows) - MOST_LINES} more lines like these"
+        for (stream, name), count in sorted(self._unreadable.items()):
+            yield f"{'null':8} {stream}: {name} held no date in {count} rows and left as null"
         for (stream, name), count in sorted(self.unknown_fields.items()):
-            why = f"field {name!r} is not in the schema: left out of {count} rows"
-            yield f"{'new':8} {stream:28} {why}"
+            yield f"{'new':8} {stream}: {name!r} is not in the schema: left out of {count} rows"
 
-    def _add(
-        self,
-        outcome: Outcome,
-        stream: str,
-        organization_id: str | None,
-        why: str,
-    ) -> None:
+    def _grouped(self) -> list[tuple[Outcome, list[str], list[str | None], str]]:
+        by_reason: dict[tuple[Outcome, str, str], list[str | None]] = {}
+        examples: dict[tuple[Outcome, str, str], str] = {}
+        for outcome, stream, organization_id, why in self.entries:
+            text = why.removeprefix(stream).removeprefix(f" of organization {organization_id}")
+            text = text.removeprefix(": ")
+            key = (outcome, re.sub(r",? request id [\w-]+", "", text), stream)
+            by_reason.setdefault(key, []).append(organization_id)
+            examples.setdefault(key, text)
+        together: dict[tuple[Outcome, str, tuple[str | None, ...]], list[str]] = {}
+        for (outcome, reason, stream), organizations in by_reason.items():
+            together.setdefault((outcome, reason, tuple(organizations)), []).append(stream)
+        return [
+            (outcome, streams, list(organizations), examples[outcome, reason, streams[0]])
+            for (outcome, reason, organizations), streams in together.items()
+        ]
+
+    def _add(self, outcome: Outcome, stream: str, organization_id: str | None, why: str) -> None:
         with self._lock:
-            entry = Entry(outcome, stream, organization_id, why)
-            if entry not in self.entries[-20:]:
-                self.entries.append(entry)
+            self._entries[Entry(outcome, stream, organization_id, why)] = None
+
+
+def _listed(streams: list[str]) -> str:
+    if len(streams) > MOST_NAMES + 1:
+        return f"{', '.join(streams[:MOST_NAMES])} and {len(streams) - MOST_NAMES} more streams"
+    return ", ".join(streams)
+
+
+def _where(organizations: list[str | None]) -> str:
+    first = organizations[0]
+    if first is None:
+        return "all organizations"
+    if len(organizations) == 1:
+        return f"organization {first}"
+    return f"{len(organizations)} organizations, such as {first}"

@@ -1,7 +1,8 @@
 """How a row as Qonto sends it becomes a row as its stream's schema promises it.
 
 What to do comes as data from the contract (`row_facts`); it is compiled once per stream. Values
-are never invented: what can't be read as the schema says is left as it came.
+are never invented. What a column for dates would refuse (`""`, `0000-00-00`, the 30th of February)
+becomes null, since one such value stops a whole load; it is counted in the closing report.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 import typing as t
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 import msgspec
 
@@ -21,46 +22,51 @@ if t.TYPE_CHECKING:
 Row = dict[str, t.Any]
 
 _DROP = object()
+_SECONDS = len("2026-03-01T10:22:10Z")
 _json = msgspec.json.Encoder(decimal_format="number")
 _TIMESTAMP = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(\.\d+)?\s*(?:([Zz])|([+-])(\d\d):?(\d\d))?"
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d)?)(\.\d+)?\s*(?:[Zz]|([+-])(\d\d):?(\d\d)?)?)?",
+    re.ASCII,
 )
 
 
-def utc(value: t.Any) -> t.Any:
-    """Write a timestamp in any of Qonto's styles (Q53) as RFC 3339 in UTC.
+def utc(value: t.Any) -> str | None:
+    """Write a timestamp in any of Qonto's styles (Q53) as RFC 3339 in UTC; None if it is none.
 
     `2026-03-01T11:22:10+01:00` becomes `2026-03-01T10:22:10Z`; a fraction stays as long as it
-    was; without a zone it is UTC. Anything else is returned as it came.
+    was; without a zone it is UTC; a date alone is its midnight.
     """
-    if not isinstance(value, str) or (value.endswith("Z") and value[10:11] == "T"):
-        return value
-    match = _TIMESTAMP.fullmatch(value)
+    match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        return value
-    day, time, fraction, _, sign, hours, minutes = match.groups()
+        return None
+    day, time, fraction, sign, hours, minutes = match.groups()
     try:
-        moment = datetime.fromisoformat(f"{day}T{time}")
+        moment = datetime.fromisoformat(f"{day}T{time or '00:00'}")
         if sign:
-            ahead = timedelta(hours=int(hours), minutes=int(minutes))
+            ahead = timedelta(hours=int(hours), minutes=int(minutes or 0))
             moment = moment - ahead if sign == "+" else moment + ahead
     except (ValueError, OverflowError):
-        return value
+        return None
     return f"{moment.isoformat()}{fraction or ''}Z"
 
 
-@functools.lru_cache(maxsize=8192)
-def moment_of(value: str | None) -> datetime | None:
-    """Read a timestamp of a row, aware in UTC; None if it is none. Cut to microseconds."""
-    match = _TIMESTAMP.fullmatch(utc(value)) if isinstance(value, str) else None
-    if match is None:
-        return None
-    day, time, fraction = match.group(1, 2, 3)
+def calendar_date(value: t.Any) -> str | None:
+    """Return a date, `YYYY-MM-DD`, also out of a timestamp as it is written; None if it is none."""
+    match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
     try:
-        moment = datetime.fromisoformat(f"{day}T{time}").replace(tzinfo=timezone.utc)
+        return date.fromisoformat(match[1]).isoformat() if match else None
     except ValueError:
         return None
-    return moment + timedelta(microseconds=int((fraction or ".0")[1:7].ljust(6, "0")))
+
+
+@functools.lru_cache(maxsize=8192)
+def moment_of(value: t.Any) -> datetime | None:
+    """Read a timestamp or a date of a row, aware in UTC; None if it is none. To microseconds."""
+    text = utc(value)
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text[:19]).replace(tzinfo=timezone.utc)
+    return moment + timedelta(microseconds=int(text[20:-1][:6].ljust(6, "0")))
 
 
 def timestamp(moment: datetime) -> str:
@@ -69,23 +75,15 @@ def timestamp(moment: datetime) -> str:
     return text.replace("+00:00", "Z")
 
 
-def row_shaper(facts: RowFacts) -> Callable[[Row, str | None], Row]:
+def row_shaper(
+    facts: RowFacts, unreadable: Callable[[str], None] = lambda _: None
+) -> Callable[[Row, str | None], Row]:
     """Compile the function (row, organization id) -> row of the schema, `organization_id` first.
 
     The row given is used up. Unknown names stay: they are counted and dropped where rows are
-    emitted.
+    emitted. `unreadable` is told the field of each date that became null.
     """
-    tree: dict[str, t.Any] = {}
-    for path, value in facts.nulls:
-        _plant(tree, path, functools.partial(_null_if, value))
-    for paths, leaf in (
-        (facts.texts, _text),
-        (facts.integers, _integer),
-        (facts.datetimes, utc),
-        (facts.secrets, _DROP),
-    ):
-        for path in paths:
-            _plant(tree, path, leaf)
+    tree = _tree(facts, unreadable)
     fills = facts.fills
     foreign = {path[0] for _, path in fills} - set(facts.properties)
 
@@ -102,6 +100,21 @@ def row_shaper(facts: RowFacts) -> Callable[[Row, str | None], Row]:
         return row
 
     return shape
+
+
+def _tree(facts: RowFacts, unreadable: Callable[[str], None]) -> dict[str, t.Any]:
+    """What is done to which field, as a tree of names."""
+    tree: dict[str, t.Any] = {}
+    for path, value in facts.nulls:
+        _plant(tree, path, functools.partial(_null_if, value))
+    for paths, leaf in ((facts.texts, _text), (facts.integers, _integer), (facts.secrets, _DROP)):
+        for path in paths:
+            _plant(tree, path, leaf)
+    for paths, read in ((facts.datetimes, _moment), (facts.dates, _date)):
+        for path in paths:
+            told = functools.partial(unreadable, ".".join(path).replace(".[]", "[]"))
+            _plant(tree, path, functools.partial(read, told))
+    return tree
 
 
 def _plant(tree: dict[str, t.Any], path: tuple[str, ...], leaf: t.Any) -> None:
@@ -139,6 +152,34 @@ def _at(row: Row, path: tuple[str, ...]) -> t.Any:
 
 def _null_if(nothing: str, value: t.Any) -> t.Any:
     return None if value == nothing else value
+
+
+def _moment(unreadable: Callable[[], None], value: t.Any) -> str | None:
+    if (  # nearly always it comes as it should leave
+        type(value) is str
+        and value[10:11] == "T"
+        and value[16:17] == ":"
+        and value[-1] == "Z"
+        and (len(value) == _SECONDS or (value[19:20] == "." and value[20:-1].isdecimal()))
+        and value.isascii()
+    ):
+        try:
+            datetime.fromisoformat(value[:19])
+        except ValueError:
+            unreadable()
+            return None
+        return value
+    text = utc(value)
+    if text is None:
+        unreadable()
+    return text
+
+
+def _date(unreadable: Callable[[], None], value: t.Any) -> str | None:
+    text = calendar_date(value)
+    if text is None:
+        unreadable()
+    return text
 
 
 def _text(value: t.Any) -> t.Any:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import threading
 import typing as t
+from concurrent.futures import Future, wait
 
 from tap_qonto.auth import authenticator_for
 from tap_qonto.budget import Budget
@@ -24,9 +24,8 @@ if t.TYPE_CHECKING:
     from tap_qonto.settings import Settings
     from tap_qonto.walks import Walk
 
-logger = logging.getLogger("tap-qonto")
-
 _Key = tuple[str, frozenset[tuple[str, t.Any]]]
+_Result = t.TypeVar("_Result")
 
 
 class Partitioned(t.Protocol):
@@ -73,8 +72,9 @@ class Run:
         self.progress = Progress(self.budget)
         self._streams = streams
         self._write_state = write_state
-        self._signum: int | None = None
-        self._lock = threading.RLock()
+        self.planning = threading.RLock()
+        """One thread at a time finds out the partitions of a stream."""
+        self.signum: int | None = None
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -108,22 +108,31 @@ class Run:
 
     def read(self, stream: Partitioned, context: Mapping[str, t.Any]) -> Walk:
         """Return the walk of a partition: ahead as planned, or now if it is not in the plan."""
+        key = _key(stream, context)
         self.progress.begin(stream.name)
         try:
-            return (yield from self._ahead.read(_key(stream, context)))
-        except KeyError:
-            return (yield from stream.read(context, self._ahead.fetch()))
+            return (yield from self._ahead.read(key))
+        except KeyError as error:
+            if error.args != (key,):
+                raise
+        return (yield from stream.read(context, self._ahead.fetch()))
 
-    @contextlib.contextmanager
-    def planning(self) -> Iterator[None]:
-        """Let one thread at a time find out partitions; the main thread stays interruptible."""
-        main = threading.current_thread() is threading.main_thread()
-        while not self._lock.acquire(timeout=STEP if main else -1):
+    def patiently(self, work: Callable[[], _Result]) -> _Result:
+        """Do `work` that may wait for Qonto; the main thread goes on listening to signals."""
+        if threading.current_thread() is not threading.main_thread():
+            return work()
+        future: Future[_Result] = Future()
+
+        def do() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - it belongs to the main thread
+                future.set_exception(error)
+
+        threading.Thread(target=do, name="qonto-plan", daemon=True).start()
+        while not wait([future], timeout=STEP).done:
             self.checkpoint()
-        try:
-            yield
-        finally:
-            self._lock.release()
+        return future.result()
 
     def missing_scope(self, scopes: tuple[str, ...]) -> str | None:
         """Say which scope the session lacks; None if one of `scopes` was granted, or unknown."""
@@ -143,18 +152,18 @@ class Run:
         Raises:
             Stopped: a signal came.
         """
-        if self._signum is not None:
-            raise Stopped(self._signum)
+        if self.signum is not None:
+            raise Stopped(self.signum)
         self.progress.tick()
 
-    def partition_done(self, stream: str, rows: int) -> None:
+    def partition_done(self, stream: str) -> None:
         """Called after each partition: counts it, and writes STATE when it is time."""
-        self.progress.done(stream, rows)
+        self.progress.done(stream)
         self._write_state()
 
     def stop(self, signum: int) -> None:
         """Ask the run to end at the next row; safe in a signal handler."""
-        self._signum = signum
+        self.signum = signum
         self.transport.stopping = True
 
     def close(self) -> None:

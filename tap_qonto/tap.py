@@ -6,6 +6,7 @@ read again, or a setting is wrong; 3 log in again; 128 + n stopped by signal n.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -14,17 +15,21 @@ import typing as t
 import click
 from dotenv import find_dotenv, load_dotenv
 from singer_sdk import Tap
-from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.helpers._util import load_json
+from singer_sdk.exceptions import ConfigValidationError, MappingError
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 
+from tap_qonto import inputs
+from tap_qonto.budget import BudgetClosed
 from tap_qonto.errors import QontoError, SettingsError
-from tap_qonto.messages import BufferedWriter, IntervalStateWriter
+from tap_qonto.messages import BufferedWriter, IntervalStateWriter, OutputLost
 from tap_qonto.run import Run, Stopped
 from tap_qonto.settings import SCHEMA, SECRETS, Settings
 from tap_qonto.streams import STREAMS
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
     from tap_qonto.client import QontoStream
@@ -57,10 +62,13 @@ class TapQonto(Tap):
     name = "tap-qonto"
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = SCHEMA
     message_writer_class = BufferedWriter
+    # without BATCH: the SDK's files go past masks and stream maps, and behind the STATE
+    capabilities: t.ClassVar = [one for one in Tap.capabilities if one != PluginCapabilities.BATCH]
 
     def __init__(self, **kwargs: t.Any) -> None:
         super().__init__(**kwargs)
         self._state_writer: IntervalStateWriter = IntervalStateWriter(self.message_writer)
+        self._reads_ahead = True
 
     def discover_streams(self) -> list[QontoStream]:
         """Make every stream; needs neither network nor credentials."""
@@ -74,7 +82,7 @@ class TapQonto(Tap):
             lambda: [
                 stream
                 for stream in t.cast("dict[str, QontoStream]", self.streams).values()
-                if stream.selected and stream.is_partitioned
+                if stream.selected and stream.is_partitioned and self._reads_ahead
             ],
             user_agent=f"{self.name}/{self.plugin_version}",
             write_state=lambda: self._state_writer.write_state(self.state),
@@ -101,16 +109,33 @@ class TapQonto(Tap):
             raise ConfigValidationError(summary, errors=errors, schema=self.config_jsonschema)
         return errors
 
+    @classproperty
+    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - the SDK's way
+        cls.append_builtin_config(cls.config_jsonschema)
+        return inputs.environment(cls.config_jsonschema)
+
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:
         """Read `TAP_QONTO_*` and `.env` also where no `--config` is given."""
         load_dotenv(find_dotenv(usecwd=True))  # the SDK looks from its own folder upwards
         try:
             return super().cb_config(ctx, param, value or ("ENV",))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
             raise click.BadParameter(
                 f"can't be read as a JSON object ({type(error).__name__}): {', '.join(value)}"
             ) from None
+
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Run `--test`."""
+        with refusing():
+            super().cb_test(ctx, param, value)
+
+    @classmethod
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
+        """Run `--discover`."""
+        with refusing():
+            super().cb_discover(ctx, param, value)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -135,21 +160,19 @@ class TapQonto(Tap):
         super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
-        try:
+        with refusing():
             tap = cls(
                 config=config.config,
-                state=None if state is None else load_json(state.read()),
-                catalog=None if catalog is None else load_json(catalog.read()),
+                state=None if state is None else inputs.state(state.read()),
+                catalog=None if catalog is None else inputs.catalog(catalog.read()),
                 parse_env_config=config.parse_env,
                 validate_config=True,
             )
-        except ValueError as error:
-            cls.logger.critical("State, catalog or a TAP_QONTO_* variable: %s", error)
-            sys.exit(1)
         sys.exit(tap.to_the_end(tap.sync_all))
 
     def run_connection_test(self) -> bool:  # type: ignore[misc]
         """Read one row of each stream, for `--test`; exits non-zero if one can't be read."""
+        self._reads_ahead = False
         code = self.to_the_end(super().run_connection_test)
         if code:
             sys.exit(code)
@@ -159,22 +182,44 @@ class TapQonto(Tap):
         """Do `work`; however it ends: write the state, end the threads, report, return the code."""
         code = 0
         try:
-            self.run.organizations.rows()  # before the first message: a bad start writes nothing
-            work()
-        except Stopped as stopped:
-            self.logger.warning("Stopped by signal %d; the next run goes on.", stopped.signum)
-            code = 128 + stopped.signum
-        except BrokenPipeError:
-            self.logger.critical("The target ended before the tap did: see its own messages.")
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 1
+            self._begin()
+            try:
+                work()
+            finally:
+                self._last_state()
+        except (Stopped, BudgetClosed):
+            signum = self.run.signum or 0
+            self.logger.warning("Stopped by signal %d; the next run goes on from here.", signum)
+            code = 128 + signum
         except QontoError as error:
             self.logger.critical("%s", error)
             code = error.exit_code
+        except OutputLost as lost:
+            self.logger.critical("%s", lost)
+            # let nothing more be written, not even at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
         finally:
-            self._state_writer.flush()
             code = max(code, self._close())
         return code
+
+    def _begin(self) -> None:
+        """Find out the organizations before the first message: a bad start writes nothing."""
+        self.run.patiently(self.run.organizations.rows)
+        left = self.run.organizations.left_consent(inputs.organizations_in(self.state))
+        if left:
+            self.logger.warning(
+                "%d organizations of the state, such as %s, are no longer in the consent: not "
+                "read, their bookmarks are kept. To tick them again: tap-qonto-auth login",
+                len(left),
+                left[0],
+            )
+
+    def _last_state(self) -> None:
+        if self.state:
+            self._state_writer.write_state(self.state)
+            self._state_writer.flush()
+        t.cast("BufferedWriter", self.message_writer).flush()
 
     def _close(self) -> int:
         """End the run and log the closing table."""
@@ -195,3 +240,21 @@ class TapQonto(Tap):
             self.run.stop(signum)
         else:
             sys.exit(128 + signum)
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """End with a sentence per problem where the tap can't be made."""
+    try:
+        yield
+    except ConfigValidationError as error:
+        problems = error.errors
+    except SettingsError as error:
+        problems = error.problems
+    except MappingError as error:
+        problems = [f"stream_maps: {error}"]
+    else:
+        return
+    for problem in problems:
+        TapQonto.logger.critical("%s", problem)
+    sys.exit(1)

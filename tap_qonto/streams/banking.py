@@ -8,10 +8,11 @@ from datetime import datetime, timezone
 from singer_sdk import typing as th
 
 from tap_qonto.client import QontoStream
+from tap_qonto.errors import RequestFailed
 from tap_qonto.kinds import PerAccountStream, PerRowStream
-from tap_qonto.organizations import organization_of
-from tap_qonto.pagination import Batch
+from tap_qonto.pagination import Batch, Query, page_of
 from tap_qonto.rows import timestamp
+from tap_qonto.transport import Request
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,24 +65,18 @@ class BankAccountBalances(QontoStream):
         since: datetime | None,  # noqa: ARG002
     ) -> Walk:
         """Read the accounts in the answer that the run keeps for everybody."""
-        answer = self.run.organizations.body(context["organization_id"])
-        observed = answer.date or datetime.now(timezone.utc)
+        organization_id = context["organization_id"]
+        accounts = self.run.organizations.accounts(organization_id)
+        observed = self.run.organizations.body(organization_id).date or datetime.now(timezone.utc)
+        names = ("currency", "balance_cents", "authorized_balance_cents", "status")
         rows: list[Record] = [
             {
-                "organization_id": context["organization_id"],
+                "organization_id": organization_id,
                 "bank_account_id": account["id"],
                 "observed_at": timestamp(observed),
-                **{
-                    name: account.get(name)
-                    for name in (
-                        "currency",
-                        "balance_cents",
-                        "authorized_balance_cents",
-                        "status",
-                    )
-                },
+                **{name: account.get(name) for name in names},
             }
-            for account in organization_of(answer).get("bank_accounts") or ()
+            for account in accounts
         ]
         yield Batch(rows)
         return observed
@@ -96,6 +91,71 @@ class Transactions(PerAccountStream):
         "sort_by": "updated_at:asc",
         "includes[]": ("labels", "attachments", "vat_details"),
     }
+
+
+class TransactionCounts(QontoStream):
+    """How many transactions Qonto counts in each account and status: a check of the warehouse.
+
+    Off by default: a request per account and status.
+    """
+
+    name = "transaction_counts"
+    path = "/v2/transactions"
+    derived_from = "transactions"
+    primary_keys = ("organization_id", "bank_account_id", "status")
+    selected_by_default = False
+    needs_accounts = True
+    schema = th.PropertiesList(
+        th.Property("organization_id", th.StringType, required=True),
+        th.Property("bank_account_id", th.StringType, required=True),
+        th.Property("status", th.StringType, required=True, description="Of the transactions."),
+        th.Property("count", th.IntegerType, description="Qonto's own count."),
+        th.Property("observed_at", th.DateTimeType, description="When, by Qonto's clock."),
+    ).to_dict()
+
+    def walk(
+        self,
+        context: Mapping[str, t.Any],
+        fetch: Fetch,
+        since: datetime | None,  # noqa: ARG002 - counts are of all time
+    ) -> Walk:
+        """Ask for one row of each list, and keep what the answer counts."""
+        organization_id = context["organization_id"]
+        requests = {
+            (account["id"], status): Request(
+                self.name,
+                organization_id,
+                self.path,
+                (
+                    ("bank_account_id", account["id"]),
+                    ("status[]", status),
+                    ("page", "1"),
+                    ("per_page", "1"),
+                ),
+            )
+            for account in self.run.organizations.accounts(organization_id)
+            for status in self.run.settings.transaction_statuses
+        }
+        for request in requests.values():
+            fetch.ahead(request)
+        rows: list[Record] = []
+        for (account_id, status), request in requests.items():
+            answer = fetch(request)
+            meta = answer.body.get("meta") if isinstance(answer.body, dict) else None
+            count = page_of([], meta, Query(size=1), answer.date).total
+            if count is None:
+                raise RequestFailed(f"{self.name}: the answer does not say how many there are")
+            rows.append(
+                {
+                    "organization_id": organization_id,
+                    "bank_account_id": account_id,
+                    "status": status,
+                    "count": count,
+                    "observed_at": timestamp(answer.date or datetime.now(timezone.utc)),
+                }
+            )
+        yield Batch(rows)
+        return None
 
 
 class TransactionAttachments(PerRowStream):

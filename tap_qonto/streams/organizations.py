@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import typing as t
 
 from tap_qonto.client import QontoStream
@@ -32,7 +33,11 @@ class UserOrganizations(QontoStream):
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
         """Hand over what was found out at the start of the run."""
-        yield from self.run.organizations.rows()
+        self.begin_version()
+        for row in self.run.organizations.rows():
+            self.run.checkpoint()
+            yield self._shape(row, None)
+        self.end_version()
 
 
 class Organization(OneRowStream):
@@ -50,7 +55,8 @@ class Organization(OneRowStream):
         """Read the answer that the run keeps for everybody."""
         organization_id = context["organization_id"]
         row = organization_of(self.run.organizations.body(organization_id))
-        yield Batch([self._shape(dict(row), organization_id)])
+        # a copy, since others read the same answer
+        yield Batch([self.one_row(copy.deepcopy(row), organization_id)])
         return None
 
 
