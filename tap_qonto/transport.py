@@ -51,9 +51,14 @@ _json = msgspec.json.Decoder(float_hook=Decimal)
 def decode(content: bytes) -> t.Any:
     """Decode JSON with every number exact: int of any length, or Decimal as it was written.
 
+    What no text of a warehouse can hold is mended: NUL is dropped, half of a surrogate pair
+    becomes U+FFFD.
+
     Raises:
         ValueError: if `content` is not JSON. RecursionError: if it is nested beyond reason.
     """
+    if _NUL in content:
+        content = _ESCAPE.sub(_whole_escape, content)
     try:
         return _json.decode(content)
     except UnicodeDecodeError:
@@ -65,17 +70,17 @@ def decode(content: bytes) -> t.Any:
             raise ValueError(str(error)) from None
 
 
-# Half of a surrogate pair, as an escape: the one thing that JSON allows and msgspec does not.
-# No text of a warehouse can hold it, so it becomes U+FFFD and the row is kept.
+# Both come as escapes only: JSON forbids a bare NUL, UTF-8 half of a pair.
+_NUL = rb"\u0000"
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}"
-    rb"|u([dD][89a-fA-F][\da-fA-F]{2})|.)",
+    rb"|u([dD][89a-fA-F][\da-fA-F]{2})|u0000|.)",
     re.DOTALL,
 )
 
 
 def _whole_escape(match: re.Match[bytes]) -> bytes:
-    return b"\\ufffd" if match[1] else match[0]
+    return b"\\ufffd" if match[1] else match[0].replace(_NUL, b"")
 
 
 @dataclass(frozen=True)
@@ -258,10 +263,12 @@ class Transport:
         )
 
     def _renew(self, request: Request, authorization: str) -> None:
-        if self._authenticator.flow == "api_key":  # Q81: the answer of OAuth-only endpoints
+        # Q81: with an API key it is the answer of OAuth-only endpoints; of `/v2/organization`,
+        # which takes keys, it says that the key is wrong
+        if self._authenticator.flow == "api_key" and request.path != "/v2/organization":
             raise RequestDenied(
                 str(request),
-                "refused to an API key: it takes an OAuth application, or the key is wrong",
+                "refused to an API key: it takes an OAuth application",
                 401,
             )
         self._authenticator.renew(authorization)
