@@ -109,7 +109,7 @@ def test_every_answer_obeys_the_contract(reader: Client, stream: str) -> None:
     formats = ["date"] if stream == "teams" else ["date", "uuid"]  # Q47
     validator = Draft202012Validator(body_schema(stream), format_checker=FormatChecker(formats))
     known, endpoint = set(row_schema(stream).get("properties", {})), BY_STREAM[stream]
-    for number in (0, 2, 3, 4):
+    for number in (0, 3, 4) if stream == "transactions" else (0, 2, 3, 4):
         found: list[Row] = []
         for body in answers(reader, stream, number):
             problems = [f"{list(one.path)}: {one.message}" for one in validator.iter_errors(body)]
