@@ -1,0 +1,1 @@
+"""Ratios: the tap against a plain SDK tap, two peers and the limit, in one run. `make bench`."""
