@@ -22,7 +22,6 @@ if t.TYPE_CHECKING:
     from demo.endpoints import Endpoint
     from demo.oauth import Sessions
     from demo.options import Options
-    from demo.tables import Row
 
 JSON = "application/json; charset=utf-8"
 SIGNED = SIGNATURE.encode()
@@ -66,7 +65,7 @@ class Api:
         caller = access.caller(call.headers.get("authorization", ""), self.bank, self.sessions)
         if call.path == "/v2/user_organizations":
             access.check(caller, ("user_organization.read",), api_key=False)
-            return encode({"organizations": self.user_organizations(caller.organizations)})
+            return encode({"organizations": self.bank.user_organizations(caller.organizations)})
         endpoint, id_ = find(call.method, call.path)
         access.check(caller, endpoint.scopes, api_key=endpoint.api_key)
         facts = access.organization(caller, call.headers.get("x-qonto-organization-id"), self.bank)
@@ -78,21 +77,6 @@ class Api:
             if endpoint.one or endpoint.size is None:
                 return self._whole(endpoint, books, call.query)
             return self._list(endpoint, books, id_, call)
-
-    def user_organizations(self, ids: t.Sequence[str]) -> list[Row]:
-        """The rows of `/v2/user_organizations`: those of `ids` that exist, in the bank's order."""
-        return [
-            {
-                "id": one.id,
-                "name": one.name,
-                "legal_name": f"{one.name} {one.company.legal_form}",
-                "legal_number": one.legal_number,
-                "legal_country": one.country,
-                "membership_role": one.role,
-            }
-            for one in self.bank.organizations
-            if one.id in ids
-        ]
 
     def _whole(self, endpoint: Endpoint, books: Books, query: Query) -> bytes:
         """Bodies of one row, flat or in an envelope, and lists without pages."""

@@ -28,6 +28,7 @@ class Bank:
     """
 
     def __init__(self, options: Options, clock: Clock) -> None:
+        self.options = options
         self.clock = clock
         self.lock = RLock()
         anchor = clock.now().replace(minute=0, second=0, microsecond=0)
@@ -50,26 +51,49 @@ class Bank:
 
     # --- the truth
 
+    def user_organizations(self, ids: t.Collection[str]) -> list[Row]:
+        """The rows of `/v2/user_organizations` where the user consented to `ids`."""
+        return [
+            {
+                "id": one.id,
+                "name": one.name,
+                "legal_name": f"{one.name} {one.company.legal_form}",
+                "legal_number": one.legal_number,
+                "legal_country": one.country,
+                "membership_role": one.role,
+            }
+            for one in self.organizations
+            if one.id in ids
+        ]
+
     def rows(self, stream: str, organization_id: str, *, external: bool = False) -> list[Row]:
         """What all pages of a complete read hold: every status, imported and archived rows too.
 
-        Signed links carry the placeholder of `demo.data.transactions.SIGNATURE` as their signature.
-        With `external` also what belongs to accounts of other banks.
+        None where the organization lacks the feature. Signed links carry the placeholder of
+        `demo.data.transactions.SIGNATURE`. With `external` also what belongs to accounts of other
+        banks.
         """
         with self.lock:
             books = self.books(organization_id)
+            if self.refuses(stream, organization_id):
+                return []
             if stream == "organization":
                 return [books.organization(external=external)]
             if stream in {"transaction_attachments", "child_transaction_links"}:
                 by_parent = self.children(stream, organization_id, external=external)
                 return [row for rows in by_parent.values() for row in rows]
-            table = books.table(stream)
-            outside = set() if external else self._external(organization_id)
-            if stream == "bank_accounts":
-                return [row for row in table.rows() if row["id"] not in outside]
-            if stream == "transactions":
-                return [row for row in table.rows() if row["bank_account_id"] not in outside]
-            return table.rows()
+            rows = books.table(stream).rows()
+            name = {"bank_accounts": "id", "transactions": "bank_account_id"}.get(stream)
+            if name is None or external:
+                return rows
+            outside = self._external(organization_id)
+            return [row for row in rows if row[name] not in outside]
+
+    def refuses(self, stream: str, organization_id: str) -> bool:
+        """Whether the organization's plan or features, or age, close this list (403, 404, 410)."""
+        endpoint = BY_STREAM[stream]
+        gated = endpoint.gate is not None and self.by_id[organization_id].gated
+        return gated or endpoint.path in self.options.retired
 
     def children(
         self, stream: str, organization_id: str, *, external: bool = False
@@ -77,19 +101,20 @@ class Bank:
         """Rows of a nested stream by the id of their parent; parents without any are left out."""
         with self.lock:
             books = self.books(organization_id)
+            if self.refuses(stream, organization_id):
+                return {}
             found: dict[str, list[Row]] = {}
-            if stream == "transaction_attachments":
-                for row in self.rows("transactions", organization_id, external=external):
-                    if row["attachments"]:
-                        found[row["id"]] = row["attachments"]
-            elif stream == "child_transaction_links":
-                for parent in books.linked():
-                    rows = [row for row in books.child_links(parent) if row.pop("_key")]
-                    if rows:
-                        found[parent] = rows
-            else:
+            if stream == "payment_link_payments":
                 for record in books.table(stream).records.values():
                     found.setdefault(record.hidden["_parent"], []).append(record.row())
+                return found
+            for parent in self.rows("transactions", organization_id, external=external):
+                if stream == "transaction_attachments":
+                    rows = parent["attachments"]
+                else:
+                    rows = books.child_links(parent["id"])
+                if rows:
+                    found[parent["id"]] = rows
             return found
 
     def balances(self, organization_id: str) -> dict[str, Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import typing as t
 from datetime import timedelta
 
@@ -49,6 +50,13 @@ class Books:
 
     def _open_accounts(self) -> None:
         """Transactions and accounts come together: the ones make the balances of the others."""
+        gc.disable()  # a hundred thousand rows and no garbage: it would look at them ever again
+        try:
+            self._write_accounts()
+        finally:
+            gc.enable()
+
+    def _write_accounts(self) -> None:
         rows: list[Row] = []
         accounts: list[Row] = []
         for account in self.facts.accounts:
@@ -93,7 +101,9 @@ class Books:
         record = self.table("transactions").records.get(parent)
         if record is None:
             return None
-        rows = self.child_links(parent) if endpoint.key == "_key" else record.row()["attachments"]
+        if stream == "transaction_attachments":
+            return Table(record.row()["attachments"], endpoint.fields, endpoint.key)
+        rows = [{"_key": row["transaction"]["id"], **row} for row in self.child_links(parent)]
         return Table(rows, endpoint.fields, endpoint.key)
 
     def child_links(self, parent: str) -> list[Row]:
@@ -101,7 +111,6 @@ class Books:
         records = self.table("transactions").records
         return [
             {
-                "_key": child,
                 "link_type": kind,
                 "related_transaction_id": parent,
                 "transaction": records[child].row(),
@@ -109,12 +118,6 @@ class Books:
             for kind, child in self.links(parent)
             if child in records
         ]
-
-    def linked(self) -> t.Iterator[str]:
-        """The transactions that have child links."""
-        self.table("transactions")
-        for ledger in self._ledgers.values():
-            yield from ledger.links
 
     def add_transaction(
         self, now: datetime, account: Account, status: str | None, fields: Row

@@ -11,7 +11,6 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from demo.consent import page
-from demo.offer import ENDPOINTS
 from demo.tables import encode
 
 if t.TYPE_CHECKING:
@@ -55,7 +54,7 @@ class Control:
         return _json(self.server.config())
 
     async def truth(self, _: Request) -> Response:
-        return _json(truth(self.server))
+        return _json(self.server.truth())
 
     async def requests(self, _: Request) -> Response:
         """How many requests came so far, by the status of the answer (0: none was sent)."""
@@ -91,29 +90,6 @@ class Control:
         """`{"seconds": 3600}` moves the server's clock."""
         self.server.clock.advance(float((await _body(request)).get("seconds", 0)))
         return _json({"now": self.server.clock.now().isoformat()})
-
-
-def truth(server: Server) -> dict[str, t.Any]:
-    """Per organization: name, country, row count per stream that it may read, balance per account.
-
-    Streams that the organization's plan refuses are left out, as they can't be read.
-    """
-    found: dict[str, t.Any] = {}
-    for one in server.bank.organizations:
-        if one.id not in server.sessions.consented:
-            continue
-        counts = {
-            endpoint.stream: len(server.bank.rows(endpoint.stream, one.id))
-            for endpoint in ENDPOINTS
-            if not (endpoint.gate and one.gated) and endpoint.path not in server.options.retired
-        }
-        found[one.id] = {
-            "name": one.name,
-            "country": one.country,
-            "rows": counts,
-            "balances": server.bank.balances(one.id),
-        }
-    return {"user_organizations": len(found), "organizations": found}
 
 
 async def _body(request: Request) -> dict[str, t.Any]:

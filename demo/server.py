@@ -61,6 +61,7 @@ from demo.control import Control
 from demo.faults import Faults
 from demo.limits import Limits
 from demo.oauth import Answer, Sessions
+from demo.offer import BY_STREAM
 from demo.options import Options
 from demo.web import OnThread
 from demo.wire import Wires
@@ -165,6 +166,29 @@ class Server:
         """The two settings for the API key of an organization."""
         one = self.bank.by_id[organization_id]
         return {"api_key_login": one.slug, "api_key_secret": access.secret_of(one)}
+
+    def truth(self) -> dict[str, t.Any]:
+        """What a complete read by the user finds now.
+
+        `{"user_organizations": n, "organizations": {id: {"name", "country", "rows": {stream: n},
+        "balances": {account id: {"name", "currency", "balance_cents", ...}}}}}`. Streams that an
+        organization refuses are not among its rows.
+        """
+        found: dict[str, t.Any] = {}
+        for row in self.bank.user_organizations(self.sessions.consented):
+            id_ = row["id"]
+            counts = {
+                stream: len(self.bank.rows(stream, id_))
+                for stream in BY_STREAM
+                if not self.bank.refuses(stream, id_)
+            }
+            found[id_] = {
+                "name": row["name"],
+                "country": row["legal_country"],
+                "rows": counts,
+                "balances": self.bank.balances(id_),
+            }
+        return {"user_organizations": len(found), "organizations": found}
 
     # --- the way of a request
 
