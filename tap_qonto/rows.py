@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 import typing as t
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import msgspec
 
@@ -52,11 +52,7 @@ def utc(value: t.Any) -> str | None:
 
 def calendar_date(value: t.Any) -> str | None:
     """Return a date, `YYYY-MM-DD`, also out of a timestamp as it is written; None if it is none."""
-    match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
-    try:
-        return date.fromisoformat(match[1]).isoformat() if match else None
-    except ValueError:
-        return None
+    return value[:10] if isinstance(value, str) and utc(value) else None
 
 
 @functools.lru_cache(maxsize=8192)

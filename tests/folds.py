@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+
+import simplejson
 
 from tap_qonto.contract import ORGANIZATIONS, endpoints, row_facts
 
@@ -29,6 +30,7 @@ def folded(stream: str, row: dict[str, Any], **context: str) -> dict[str, Any]:
         (facts.texts, text),
         (facts.integers, integer),
         (facts.datetimes, in_utc),
+        (facts.dates, calendar),
     ):
         for path in paths:
             change(row, path, how)
@@ -58,18 +60,34 @@ def change(row: Any, path: tuple[str, ...], how: Callable[[Any], Any]) -> None:
 
 
 def text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    return simplejson.dumps(value, ensure_ascii=False, separators=(",", ":"), use_decimal=True)
 
 
 def integer(value: Any) -> int | None:
     return int(value) if re.fullmatch(r"-?[0-9]+", str(value)) else None
 
 
-def in_utc(value: str) -> str:
+def in_utc(value: Any) -> str | None:
     # By hand: Python 3.10 reads neither `Z` nor four decimals.
-    parts = re.fullmatch(r"(.{10})[T ](.{8})(\.\d+)?(Z|[+-]\d\d:\d\d)?", value)
-    if parts is None:
-        return value
-    day, time, fraction, zone = parts.groups()
-    moment = datetime.fromisoformat(f"{day}T{time}{(zone or 'Z').replace('Z', '+00:00')}")
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S") + (fraction or "") + "Z"
+    parts = re.fullmatch(
+        r"([0-9-]{10})(?:[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(\.[0-9]+)?\s*"
+        r"(?:[Zz]|([+-][0-9]{2}):?([0-9]{2})?)?)?",
+        str(value),
+    )
+    if parts is None or not isinstance(value, str):
+        return None
+    day, time, fraction, hours, minutes = parts.groups()
+    try:
+        moment = datetime.fromisoformat(
+            f"{day}T{time or '00:00'}{hours or '+00'}:{minutes or '00'}"
+        )
+        text = moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()
+    except (ValueError, OverflowError):
+        return None
+    return f"{text}{fraction or ''}Z"
+
+
+def calendar(value: Any) -> str | None:
+    return value[:10] if isinstance(value, str) and in_utc(value) else None

@@ -219,7 +219,7 @@ def test_a_row_keeps_the_documented_date_when_both_spellings_arrive() -> None:
         ("transaction_attachments", "file_size", "48213", 48213),
         ("transaction_attachments", "file_size", 48213, 48213),
         ("transaction_attachments", "file_size", "47 KB", None),
-        ("suppliers", "outstanding_balance", {"value": "1.00"}, '{"value": "1.00"}'),
+        ("suppliers", "outstanding_balance", {"value": "1.00"}, '{"value":"1.00"}'),
         ("suppliers", "outstanding_balance", 12, "12"),
         ("supplier_invoices", "supplier_id", "00000000-0000-0000-0000-000000000000", None),
         ("organization", "contract_signed_at", "2022-12-01 08:57:00.12", "2022-12-01T08:57:00.12Z"),

@@ -1,0 +1,20 @@
+"""What tests of whole runs share; how the tap is run is in `taps`."""
+
+from __future__ import annotations
+
+import tempfile
+import typing as t
+from pathlib import Path
+
+import pytest
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def store() -> Iterator[str]:
+    """A fresh token store; in memory if possible, since every commit waits for the disk."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield f"sqlite:///{folder}/sessions.db"

@@ -1,0 +1,175 @@
+"""Run the tap: here, quickly, on real sockets; or as the process that users start."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import typing as t
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from folds import folded
+
+from tap_qonto.contract import endpoints, row_facts
+from tap_qonto.tap import TapQonto
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from demo.server import Server
+
+Row = dict[str, t.Any]
+COMMAND = Path(sys.executable).with_name("tap-qonto")
+
+
+@dataclass
+class Outcome:
+    """What a run left: exit code, lines on standard output, log."""
+
+    code: int
+    out: str
+    log: str
+
+    @property
+    def messages(self) -> list[dict[str, t.Any]]:
+        return [json.loads(line, parse_float=Decimal) for line in self.out.splitlines()]
+
+    def rows(self, stream: str) -> list[Row]:
+        return [
+            message["record"]
+            for message in self.messages
+            if message["type"] == "RECORD" and message["stream"] == stream
+        ]
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(m["stream"] for m in self.messages if m["type"] == "RECORD")
+
+    @property
+    def state(self) -> dict[str, t.Any]:
+        states = [message["value"] for message in self.messages if message["type"] == "STATE"]
+        return states[-1] if states else {}
+
+    def bookmark(self, stream: str, organization_id: str) -> list[str | None]:
+        """The bookmarks of an organization, one per partition."""
+        return [
+            one.get("replication_key_value")
+            for one in self.state["bookmarks"].get(stream, {}).get("partitions", ())
+            if one["context"]["organization_id"] == organization_id
+        ]
+
+
+def read(
+    config: dict[str, t.Any],
+    *,
+    state: dict[str, t.Any] | None = None,
+    catalog: dict[str, t.Any] | None = None,
+    level: int = logging.INFO,
+) -> Outcome:
+    """A whole run in this process, from settings to exit code."""
+    log = logging.StreamHandler(io.StringIO())
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    root, before = logging.getLogger(), logging.getLogger().level
+    handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    root.addHandler(log)
+    root.setLevel(level)
+    try:
+        with contextlib.redirect_stdout(out):
+            tap = TapQonto(
+                config=dict(config),
+                state=json.loads(json.dumps(state)),  # the tap writes into it
+                catalog=json.loads(json.dumps(catalog)),
+            )
+            code = tap.to_the_end(tap.sync_all)
+    finally:
+        root.removeHandler(log)
+        root.setLevel(before)
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
+    out.flush()
+    return Outcome(code, out.buffer.getvalue().decode(), log.stream.getvalue())  # type: ignore[attr-defined]
+
+
+def start(
+    folder: Path,
+    *args: str | Path,
+    config: dict[str, t.Any] | None = None,
+    state: t.Any = None,
+    catalog: t.Any = None,
+    env: dict[str, str] | None = None,
+    **more: t.Any,
+) -> subprocess.Popen[bytes]:
+    """Start the command in `folder`; what is given as data goes there as files."""
+    arguments = [str(COMMAND), *map(str, args)]
+    for name, content in (("config", config), ("state", state), ("catalog", catalog)):
+        if content is not None:
+            file = folder / f"{name}.json"
+            file.write_text(json.dumps(content), encoding="utf-8")
+            arguments += [f"--{name}", str(file)]
+    clean = {name: value for name, value in os.environ.items() if "QONTO" not in name}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    return subprocess.Popen(arguments, cwd=folder, env=clean | (env or {}), **options)
+
+
+def command(folder: Path, *args: str | Path, **more: t.Any) -> Outcome:
+    """A whole run of the command."""
+    process = start(folder, *args, **more)
+    out, log = process.communicate(timeout=100)
+    return Outcome(process.returncode, out.decode(), log.decode())
+
+
+def catalog_of(*selected: str, without: Iterable[tuple[str, str]] = ()) -> dict[str, t.Any]:
+    """The discovered catalog; `selected` streams only, and some of their fields not."""
+    tap = TapQonto(config={}, validate_config=False)
+    result = json.loads(tap.catalog_json_text)
+    skipped = set(without)
+    for entry in result["streams"]:
+        for one in entry["metadata"]:
+            if not one["breadcrumb"]:
+                one["metadata"]["selected"] = entry["stream"] in selected
+            elif (entry["stream"], one["breadcrumb"][-1]) in skipped:
+                one["metadata"]["selected"] = False
+    return t.cast("dict[str, t.Any]", result)
+
+
+def truth(qonto: Server, stream: str, organization_id: str, **more: t.Any) -> list[Row]:
+    """The rows that a complete read of one stream of one organization gives."""
+    if "{" in endpoints()[stream].path:  # a list below each row of another stream
+        return [
+            folded(stream, row, organization_id=organization_id, parent_id=parent_id)
+            for parent_id, rows in qonto.bank.children(stream, organization_id, **more).items()
+            for row in rows
+        ]
+    return [
+        folded(stream, row, organization_id=organization_id)
+        for row in qonto.bank.rows(stream, organization_id, **more)
+    ]
+
+
+def keyed(stream: str, rows: Iterable[Row]) -> dict[tuple[t.Any, ...], Row]:
+    """Rows as a warehouse keeps them: the last one of each key."""
+    keys = endpoints()[stream].primary_keys
+    return {tuple(row[key] for key in keys): row for row in rows}
+
+
+def warehouse(stream: str, *runs: Outcome) -> dict[tuple[t.Any, ...], Row]:
+    """What a target holds after these runs."""
+    return keyed(stream, (row for run in runs for row in run.rows(stream)))
+
+
+def names(stream: str) -> tuple[str, ...]:
+    """Fields of a stream, in order."""
+    return row_facts(stream).properties
+
+
+def every(qonto: Server) -> Iterator[str]:
+    """Ids of all organizations."""
+    return (one.id for one in qonto.bank.organizations)
