@@ -38,9 +38,8 @@ def settings(server: TokenServer, folder: Path) -> Callable[..., Settings]:
     """Make settings; by default of the test's server and a SQLite file in `folder`."""
 
     def make(**more: t.Any) -> Settings:
-        return Settings.from_config(
-            server.config(token_store=f"sqlite:///{folder / 'sessions.db'}", **more)
-        )
+        store = {"token_store": f"sqlite:///{folder / 'sessions.db'}"}
+        return Settings.from_config(server.config(**(store | more)))
 
     return make
 

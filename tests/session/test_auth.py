@@ -11,10 +11,11 @@ import typing as t
 
 import pytest
 import requests
+from sessions import age, age_of_intent, ask, interrupt, open_session
 from token_server import MARK, SCOPE, TokenServer
 
 from tap_qonto import renewal, tokens
-from tap_qonto.auth import ApiKeyAuthenticator, QontoAuthenticator, authenticator_for
+from tap_qonto.auth import ApiKeyAuthenticator, authenticator_for
 from tap_qonto.errors import LoginRequired, QontoError, RequestFailed, SettingsError, StoreError
 from tap_qonto.renewal import GRACE, open_store
 
@@ -25,41 +26,6 @@ if t.TYPE_CHECKING:
     from tap_qonto.settings import Settings
 
     MakeSettings = Callable[..., Settings]
-
-
-def open_session(settings: Settings, **options: t.Any) -> QontoAuthenticator:
-    """Start what is, as far as the session goes, a new process."""
-    return t.cast("QontoAuthenticator", authenticator_for(settings, **options))
-
-
-def ask(server: TokenServer, auth: QontoAuthenticator) -> requests.Response:
-    return requests.get(f"{server.url}/v2/user_organizations", auth=auth, timeout=10)
-
-
-def age(settings: Settings, seconds: float, **changes: t.Any) -> None:
-    """Make the stored session `seconds` older."""
-    store = open_store(settings)
-    with store.locked():
-        session = store.load().session
-        store.save(
-            dataclasses.replace(
-                session,
-                expires_at=session.expires_at - seconds,
-                refreshed_at=session.refreshed_at - seconds,
-                **changes,
-            )
-        )
-
-
-def interrupt(settings: Settings, server: TokenServer, *, ago: float, spent: bool) -> None:
-    """Leave behind what a process leaves that was killed in a refresh `ago` seconds ago."""
-    store = open_store(settings)
-    with store.locked():
-        stored = store.load()
-        store.begin(stored.session.refresh_token, stored.now - ago)
-    if spent:
-        server.spend(stored.session.refresh_token)
-        server.refresh_tokens[stored.session.refresh_token].used_at -= ago
 
 
 @contextlib.contextmanager
@@ -263,12 +229,6 @@ def test_after_the_grace_nothing_is_repeated(server: TokenServer, session: Setti
     assert server.refreshes == 1
     server.faults.clear()
     assert ask(server, open_session(session)).status_code == 200
-
-
-def age_of_intent(settings: Settings, seconds: float) -> None:
-    with sqlite3.connect(open_store(settings).path) as database:
-        database.execute("UPDATE oauth_sessions SET intent_at = intent_at - ?", [seconds])
-    database.close()
 
 
 @pytest.mark.usefixtures("short_grace")

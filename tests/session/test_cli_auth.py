@@ -7,18 +7,16 @@ import json
 import re
 import socket
 import subprocess
-import sys
 import threading
 import typing as t
 import urllib.request
 import webbrowser
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 from click.testing import CliRunner, Result
-from test_auth import age, age_of_intent, interrupt
+from sessions import COMMAND, age, age_of_intent, interrupt
 from token_server import CLIENT_ID, MARK, ORGANIZATIONS, TokenServer
 
 from tap_qonto.auth import authenticator_for
@@ -29,10 +27,9 @@ from tap_qonto.renewal import open_store
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tap_qonto.settings import Settings
-
-COMMAND = str(Path(sys.executable).with_name("tap-qonto-auth"))
 
 
 @pytest.fixture
