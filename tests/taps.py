@@ -11,9 +11,10 @@ import signal
 import subprocess
 import sys
 import typing as t
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache, cached_property
 from pathlib import Path
 
 from folds import folded
@@ -38,25 +39,33 @@ class Outcome:
     out: str
     log: str
 
-    @property
+    @cached_property
     def messages(self) -> list[dict[str, t.Any]]:
         return [json.loads(line, parse_float=Decimal) for line in self.out.splitlines()]
 
+    @cached_property
+    def by_stream(self) -> defaultdict[str, list[Row]]:
+        found = defaultdict(list)
+        for message in self.messages:
+            if message["type"] == "RECORD":
+                found[message["stream"]].append(message["record"])
+        return found
+
     def rows(self, stream: str) -> list[Row]:
-        return [
-            message["record"]
-            for message in self.messages
-            if message["type"] == "RECORD" and message["stream"] == stream
-        ]
+        return self.by_stream[stream]
+
+    def types(self, kind: str) -> list[dict[str, t.Any]]:
+        """Messages of one type."""
+        return [message for message in self.messages if message["type"] == kind]
 
     @property
     def counts(self) -> Counter[str]:
-        return Counter(m["stream"] for m in self.messages if m["type"] == "RECORD")
+        return Counter({stream: len(rows) for stream, rows in self.by_stream.items()})
 
     @property
     def state(self) -> dict[str, t.Any]:
-        states = [message["value"] for message in self.messages if message["type"] == "STATE"]
-        return states[-1] if states else {}
+        states = self.types("STATE")
+        return states[-1]["value"] if states else {}
 
     def bookmark(self, stream: str, organization_id: str) -> list[str | None]:
         """The bookmarks of an organization, one per partition."""
@@ -126,17 +135,27 @@ def command(folder: Path, *args: str | Path, **more: t.Any) -> Outcome:
     return Outcome(process.returncode, out.decode(), log.decode())
 
 
-def catalog_of(*selected: str, without: Iterable[tuple[str, str]] = ()) -> dict[str, t.Any]:
-    """The discovered catalog; `selected` streams only, and some of their fields not."""
-    tap = TapQonto(config={}, validate_config=False)
-    result = json.loads(tap.catalog_json_text)
+@cache
+def discovered() -> str:
+    return TapQonto(config={}, validate_config=False).catalog_json_text
+
+
+def catalog_of(
+    *selected: str,
+    without: Iterable[tuple[str, str]] = (),
+    full_table: Iterable[str] = (),
+) -> dict[str, t.Any]:
+    """The discovered catalog with only `selected` streams; some fields not, some forced."""
+    result = json.loads(discovered())
     skipped = set(without)
     for entry in result["streams"]:
         for one in entry["metadata"]:
             if not one["breadcrumb"]:
                 one["metadata"]["selected"] = entry["stream"] in selected
-            elif (entry["stream"], one["breadcrumb"][-1]) in skipped:
+            elif (entry["stream"], ".".join(one["breadcrumb"][1::2])) in skipped:
                 one["metadata"]["selected"] = False
+        if entry["stream"] in full_table:
+            entry["replication_method"] = "FULL_TABLE"
     return t.cast("dict[str, t.Any]", result)
 
 
