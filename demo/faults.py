@@ -6,7 +6,8 @@
     faults.clear()
 
 Kinds, and what each takes besides `path` (regular expression, searched in the path), `method`,
-`times` (how many requests it strikes; default: for ever) and `rate` (share of requests, 0 to 1):
+`organization` (id, as in the header), `times` (how many requests it strikes; default: for ever)
+and `rate` (share of requests, 0 to 1):
 
     status      status=500, retry_after=None (text of the header), body=None (default: Qonto's)
     unauthorized                            401, as for an expired token
@@ -55,6 +56,7 @@ class Fault:
     kind: str
     path: str = ""
     method: str | None = None
+    organization: str | None = None
     times: int | None = None
     rate: float = 1.0
     status: int = 500
@@ -106,7 +108,9 @@ class Faults:
     def rules(self) -> list[Fault]:
         return list(self._rules)
 
-    def strike(self, method: str, path: str) -> tuple[float, Fault | None]:
+    def strike(
+        self, method: str, path: str, organization: str | None = None
+    ) -> tuple[float, Fault | None]:
         """Seconds to wait, and the fault that strikes this request, if any."""
         wait = 0.0
         if not self._rules:
@@ -116,6 +120,8 @@ class Faults:
                 if rule.times is not None and rule.struck >= rule.times:
                     continue
                 if rule.method not in {None, method} or not rule.pattern.search(path):
+                    continue
+                if rule.organization not in {None, organization}:
                     continue
                 if rule.rate < 1.0 and self._random.random() >= rule.rate:
                     continue

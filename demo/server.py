@@ -212,7 +212,7 @@ class Server:
         return guarded
 
     async def _answer(self, request: Request, received: Received, handler: Handler) -> Response:
-        wait, fault = self.faults.strike(received.method, received.path)
+        wait, fault = self.faults.strike(received.method, received.path, received.organization_id)
         wait += self.options.latency + self.options.jitter * self._random.random()
         if fault is not None:
             received.fault = fault.kind
