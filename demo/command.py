@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import sys
 import typing as t
+from contextlib import suppress
 from datetime import datetime, timezone
-
-import uvicorn
 
 from demo.options import REAL_LIMITS, Options
 from demo.server import Server
-from demo.web import address, config
+from demo.web import Announced
 
 EXAMPLES = """\
 examples:
@@ -56,35 +53,28 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run until interrupted. Prints the address once requests are taken."""
-    given = parser().parse_args(arguments)
-    server = Server(
-        Options(
-            seed=given.seed,
-            organizations=given.organizations,
-            transactions=given.transactions,
-            now=given.now,
-            latency=given.latency,
-            jitter=given.jitter,
-            rate_limits=REAL_LIMITS if given.rate_limits == "real" else (),
-            staging_token=given.staging_token,
-            **dict(_option(text) for text in given.option),
+    options = parser()
+    given = options.parse_args(arguments)
+    try:
+        server = Server(
+            Options(
+                seed=given.seed,
+                organizations=given.organizations,
+                transactions=given.transactions,
+                now=given.now,
+                latency=given.latency,
+                jitter=given.jitter,
+                rate_limits=REAL_LIMITS if given.rate_limits == "real" else (),
+                staging_token=given.staging_token,
+                **dict(_option(text) for text in given.option),
+            )
         )
-    )
-    for fault in given.fault:
-        server.faults.add(**fault)
-    web = uvicorn.Server(config(server, given.port))
-
-    async def serve() -> None:
-        task = asyncio.create_task(web.serve())
-        while not web.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        if web.started:
-            server.url = address(web)
-            sys.stdout.write(f"{server.url}\n")
-            sys.stdout.flush()
-        await task
-
-    asyncio.run(serve())
+        for fault in given.fault:
+            server.faults.add(**fault)
+    except (TypeError, ValueError) as error:
+        options.error(str(error))
+    with suppress(KeyboardInterrupt):
+        Announced(server, given.port).run()
 
 
 def _moment(text: str) -> datetime:

@@ -71,13 +71,13 @@ class Options:
     latency: float = 0.0
     jitter: float = 0.0
 
-    # doubts
-    updated_at_from: str = "inclusive"  # or "exclusive", "seconds": the fraction is cut off
-    updated_at_to: str = "inclusive"  # or "exclusive", "seconds", "ignored"
-    several_statuses: str = "last"  # or "all" (Q25)
+    # doubts; "seconds" cuts the fraction of the bound off
+    updated_at_from: t.Literal["inclusive", "exclusive", "seconds"] = "inclusive"
+    updated_at_to: t.Literal["inclusive", "exclusive", "seconds", "ignored"] = "inclusive"
+    several_statuses: t.Literal["last", "all"] = "last"  # Q25
     clients_filter: bool = True  # Q33
     supplier_invoices_sort: bool = True  # Q32
     unstable_defaults: bool = True  # ties fall as they like where no sort_by is sent (Q23)
-    total_count: str = "right"  # or "wrong", "missing"
+    total_count: t.Literal["right", "wrong", "missing"] = "right"
     retired: frozenset[str] = field(default_factory=frozenset)  # paths that answer 410
     edits_per_request: tuple[str, ...] = ()  # streams of which a row is edited before each answer

@@ -2,36 +2,47 @@
 
     from demo.server import running
 
-    with running(seed=7, organizations=5, transactions=240) as qonto:
+    with running(seed=7, organizations=5, transactions=240) as qonto:   # any field of Options
         qonto.url                         "http://127.0.0.1:41237", data and OAuth alike
         qonto.config(**more)              settings for the tap: client_id, client_secret,
                                           refresh_token (a fresh seed), api_url, oauth_url,
-                                          rate_limits []; plus what you give
+                                          rate_limits (the server's: none); plus what you give
         qonto.options                     the running `Options`; change a field, it counts at once
         qonto.requests                    list of `Received`: method, path, query (list of pairs),
-                                          organization_id, status, started, ended (seconds)
+                                          organization_id, status, fault, started, ended (seconds)
         qonto.clock.advance(3600)         everything the server dates or expires moves on
         qonto.clock.now()                 aware datetime, UTC
         qonto.consent([id, ...])          what the user consents to from now on (user flow)
         qonto.issue(scope=..., flow="user", organizations=...)    tokens without a browser:
                                           {"access_token", "refresh_token", "scope", ...}
-        qonto.api_key(organization_id)    -> {"api_key_login": slug, "api_key_secret": ...}
+        qonto.api_key(organization_id)    {"api_key_login": slug, "api_key_secret": ...}
+        qonto.truth()                     counts and balances that a complete read finds
         qonto.on_request = f              f(received) runs on the server's thread before each data
-                                          answer: edit the bank there ("one edit per request")
+                                          answer: act there between question and answer
 
     bank = qonto.bank
-        bank.organizations                list of facts: .id .name .slug .country .empty ...
-        bank.rows(stream, organization_id)            truth: what all pages together would hold
+        bank.organizations                facts: .id .name .slug .country .accounts .empty .gated
+        bank.rows(stream, organization_id)            truth: what all pages together hold
         bank.children(stream, organization_id)        the same by parent id (nested streams)
+        bank.user_organizations(ids)                  rows of that stream
+        bank.balances(organization_id)                by account id
         bank.edit(stream, organization_id, row_id=None, **changes)  -> row; sets updated_at = now
         bank.add_transactions(organization_id, count=1, account_id=None, status="completed",
-                              updated_at=None, **fields)  -> list of ids
-        bank.delete(stream, organization_id, row_id)
+                              **fields)               -> list of ids
+        bank.delete(stream, organization_id, row_id)  -> row
         bank.advance(edits=5, adds=5)     -> {organization_id: {stream: [ids touched]}}
 
     faults = qonto.faults                 see demo/faults.py
         faults.add("status", status=503, path="/v2/transactions", times=3)
         faults.clear()
+
+What changes is dated by `clock`, and the `Date` header has no fraction: a reader that stays behind
+that header sees a change of this very second in its next run, or after `clock.advance(2)`.
+
+Of the default five organizations the second is `gated` (plan and features missing: 403, 404, 410)
+and the last is `empty`; `gates=False` opens all. Rows are made on first demand: ask
+`bank.table("transactions", organization_id)` once before timing a long account (100,000 rows take
+seconds).
 
 Another process has the same through `GET /demo/config`, `GET /demo/truth`, `POST /demo/advance`,
 `POST /demo/faults`, `DELETE /demo/faults`, `POST /demo/consent`, `POST /demo/clock`.
@@ -125,14 +136,14 @@ class Server:
     # --- what tests use
 
     def config(self, **more: t.Any) -> dict[str, t.Any]:
-        """Settings for the tap, with a fresh session's refresh token."""
+        """Settings for the tap, with a fresh session's refresh token and the server's limits."""
         return {
             "client_id": self.options.client_id,
             "client_secret": self.options.client_secret,
             "refresh_token": self.issue()["refresh_token"],
             "api_url": self.url,
             "oauth_url": self.url,
-            "rate_limits": [],
+            "rate_limits": [list(window) for window in self.options.rate_limits],
             **more,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import typing as t
 
@@ -36,6 +37,21 @@ def config(server: Server, port: int) -> uvicorn.Config:
 def address(web: uvicorn.Server) -> str:
     host, port = web.servers[0].sockets[0].getsockname()[:2]
     return f"http://{host}:{port}"
+
+
+class Announced(uvicorn.Server):
+    """Serves until a signal; writes one line, its address, once requests are taken."""
+
+    def __init__(self, server: Server, port: int) -> None:
+        super().__init__(config(server, port))
+        self._demo = server
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._demo.url = address(self)
+            sys.stdout.write(f"{self._demo.url}\n")
+            sys.stdout.flush()
 
 
 class OnThread(uvicorn.Server):

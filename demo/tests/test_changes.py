@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from demo.command import main, parser
 from demo.server import running
 
 if t.TYPE_CHECKING:
@@ -231,7 +232,7 @@ def test_another_process_finds_all_it_needs(process: str) -> None:
     assert process.startswith("http://127.0.0.1:")
     config = requests.get(f"{process}/demo/config", timeout=10).json()
     assert config["oauth_url"] == process
-    assert config["rate_limits"] == []
+    assert config["rate_limits"] == [[1000, 10.0], [10000, 600.0]]
     assert "A little Qonto" in requests.get(process, timeout=10).text
     before = requests.get(f"{process}/demo/truth", timeout=10).json()
     assert before["user_organizations"] == 3
@@ -270,9 +271,25 @@ def test_another_process_can_consent_and_move_the_clock(process: str) -> None:
     assert moved["now"][8:10] == day
 
 
-def test_help_shows_examples() -> None:
-    from demo.command import parser  # noqa: PLC0415 - nobody else needs it
+@pytest.mark.parametrize(
+    ("flags", "word"),
+    [
+        (["--option", "nonsense=3"], "nonsense"),
+        (["--fault", '{"kind": "explode"}'], "explode"),
+        (["--fault", "{"], "invalid"),
+        (["--now", "yesterday"], "invalid"),
+    ],
+)
+def test_a_wrong_flag_is_named_and_nothing_starts(
+    flags: list[str], word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(flags)
+    assert caught.value.code == 2
+    assert word in capsys.readouterr().err
 
+
+def test_help_shows_examples() -> None:
     text = parser().format_help()
     for flag in ("--port", "--seed", "--organizations", "--latency", "--fault", "examples:"):
         assert flag in text
