@@ -13,7 +13,6 @@ import typing as t
 from datetime import date, datetime, timezone
 from decimal import Decimal
 
-from demo.control import truth
 from tap_qonto.tap import TapQonto
 
 if t.TYPE_CHECKING:
@@ -41,7 +40,7 @@ def by_key(stream: str, rows: Iterable[Row], primary: dict[str, tuple[str, ...]]
 def served(server: Server, without: set[str]) -> Rows:
     """What a complete read of `server` finds, but for streams that are left out."""
     primary, found = keys(), t.cast("Rows", {})
-    for organization, facts in truth(server)["organizations"].items():
+    for organization, facts in server.truth()["organizations"].items():
         for stream in set(facts["rows"]) - without:
             rows = server.bank.rows(stream, organization)
             owned = [row | {"organization_id": organization} for row in rows]
@@ -120,4 +119,31 @@ def from_duckdb(path: Path) -> Rows:
             names = [one[0] for one in cursor.description or ()]
             rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
             found.update(by_key(table, rows, primary))
+    return found
+
+
+def from_postgres(url: str, schema: str) -> Rows:
+    """Every table of `schema`."""
+    import psycopg  # noqa: PLC0415 - only where there is a Postgres
+    from psycopg import rows, sql  # noqa: PLC0415
+
+    primary, found = keys(), t.cast("Rows", {})
+    with psycopg.connect(url, row_factory=rows.dict_row) as connection:
+        tables = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = %s", [schema]
+        )
+        for table in [row["tablename"] for row in tables]:
+            query = sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema, table))
+            found.update(by_key(table, connection.execute(query).fetchall(), primary))
+    return found
+
+
+def from_jsonl(folder: Path) -> Rows:
+    """Every file, oldest run first: the last line of a key counts."""
+    primary, found = keys(), t.cast("Rows", {})
+    for path in sorted(folder.glob("*.jsonl")):
+        stream = path.name.split("-")[0]
+        with path.open(encoding="utf-8") as file:
+            rows = [json.loads(line, parse_float=Decimal) for line in file]
+        found.setdefault(stream, {}).update(by_key(stream, rows, primary)[stream])
     return found
