@@ -109,7 +109,7 @@ class Organizations:
         if not isinstance(accounts, list) or not all(
             isinstance(account, dict) and isinstance(account.get("id"), str) for account in accounts
         ):
-            raise RequestFailed("organization: the answer does not list the bank accounts")
+            raise RequestFailed("the answer of /v2/organization does not list the bank accounts")
         return accounts
 
     # -- a consent that ends in mid-run ----------------------------------------------------

@@ -205,7 +205,11 @@ class TapQonto(Tap):
 
     def _begin(self) -> None:
         """Find out the organizations before the first message: a bad start writes nothing."""
-        self.run.patiently(self.run.organizations.rows)
+        if not self.run.patiently(self.run.organizations.rows):
+            self.logger.warning(
+                "There is no organization to read: the consent names none (see tap-qonto-auth "
+                "organizations), or the shard has none."
+            )
         left = self.run.organizations.left_consent(inputs.organizations_in(self.state))
         if left:
             self.logger.warning(

@@ -145,13 +145,14 @@ def catalog_of(
     without: Iterable[tuple[str, str]] = (),
     full_table: Iterable[str] = (),
 ) -> dict[str, t.Any]:
-    """The discovered catalog with only `selected` streams; some fields not, some forced."""
+    """The discovered catalog of `selected` streams; some fields not, some read in full."""
     result = json.loads(discovered())
     skipped = set(without)
+    result["streams"] = [entry for entry in result["streams"] if entry["stream"] in selected]
     for entry in result["streams"]:
         for one in entry["metadata"]:
             if not one["breadcrumb"]:
-                one["metadata"]["selected"] = entry["stream"] in selected
+                one["metadata"]["selected"] = True
             elif (entry["stream"], ".".join(one["breadcrumb"][1::2])) in skipped:
                 one["metadata"]["selected"] = False
         if entry["stream"] in full_table:
