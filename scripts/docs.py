@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pages import contract, hub, settings, streams
+from pages import contract, hub, personal, settings, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/streams.md": streams.page,
     "docs/settings.md": settings.page,
     "docs/contract.md": contract.page,
+    "docs/without-personal-data.yml": personal.page,
     "hub/tap-qonto.yml": hub.definition,
 }
 
