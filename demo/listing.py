@@ -13,7 +13,7 @@ from itertools import groupby
 
 from demo.endpoints import Among, Contains, Endpoint, Range
 from demo.refusals import Refusal, bad_request, unprocessable
-from demo.tables import Equal, Like, Record, Span, Wish, encode, mark
+from demo.tables import Equal, Like, Record, Span, Wish, encode, month
 from demo.values import since_epoch
 
 if t.TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _bound(query: Query, name: str, field: str) -> t.Any:
     try:
         if field != "period":
             return since_epoch(text)
-        return mark(field, f"{text[5:7]}-{text[:4]}" if len(text) > 7 else text)
+        return month(f"{text[5:7]}-{text[:4]}" if len(text) > 7 else text)
     except ValueError:
         raise unprocessable("invalid_date", f"{name} is not a valid date", name) from None
 

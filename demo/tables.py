@@ -28,6 +28,9 @@ LAST = 1 << 63  # where rows without a value sort
 MOMENTS = ("_at", "_date")
 
 
+Markers = list[tuple[str, t.Callable[[t.Any], t.Any]]]
+
+
 class Record:
     """One row.
 
@@ -38,9 +41,9 @@ class Record:
 
     __slots__ = ("body", "embeds", "hidden", "id", "marks", "rest")
 
-    def __init__(self, row: Row, fields: Sequence[str], key: str, *, embeds: bool) -> None:
+    def __init__(self, row: Row, markers: Markers, key: str, *, embeds: bool) -> None:
         self.id = str(row.get(key, ""))  # one-row streams have none
-        self.marks = {field: mark(field, row.get(field)) for field in fields}
+        self.marks = {field: marked(row.get(field)) for field, marked in markers}
         self.hidden = {name: row[name] for name in takewhile(_is_hidden, row)}
         if self.hidden:
             row = {name: row[name] for name in row if name not in self.hidden}
@@ -72,15 +75,25 @@ def _is_hidden(name: str) -> bool:
     return name[0] == "_"
 
 
-def mark(field: str, value: t.Any) -> t.Any:
-    """`value` of `field` in a comparable form."""
+def marker(field: str) -> t.Callable[[t.Any], t.Any]:
+    """What brings values of `field` into a comparable form; None stays None."""
+    if field.endswith(MOMENTS):
+        return _microseconds
     if field == "attachment_ids":
-        return bool(value)
-    if isinstance(value, str):
-        if field.endswith(MOMENTS):
-            return since_epoch(value)
-        if field == "period":  # MM-YYYY (Q45)
-            return int(value[3:]) * 12 + int(value[:2])
+        return bool
+    return month if field == "period" else _plain
+
+
+def _microseconds(value: str | None) -> int | None:
+    return None if value is None else since_epoch(value)
+
+
+def month(value: str) -> int:
+    """Months since the year 0 of a statement's `MM-YYYY` (Q45)."""
+    return int(value[3:]) * 12 + int(value[:2])
+
+
+def _plain(value: t.Any) -> t.Any:
     if isinstance(value, dict) and "value" in value:  # {"value": "12.50", "currency": "EUR"}
         return Decimal(value["value"])
     return value
@@ -132,7 +145,8 @@ class Table:
     def __init__(
         self, rows: Iterable[Row], fields: Sequence[str], key: str, *, embeds: bool = False
     ) -> None:
-        self.fields, self.key, self.with_embeds = tuple(fields), key, embeds
+        self._markers = [(field, marker(field)) for field in fields]
+        self._key, self._embeds = key, embeds
         self.records: dict[str, Record] = {}
         self._views: dict[t.Any, tuple[list[Record], list[t.Any]]] = {}
         for row in rows:
@@ -140,7 +154,7 @@ class Table:
 
     def put(self, row: Row) -> None:
         """Insert, or replace in place."""
-        record = Record(row, self.fields, self.key, embeds=self.with_embeds)
+        record = Record(row, self._markers, self._key, embeds=self._embeds)
         self.records[record.id] = record
         self._views.clear()
 
