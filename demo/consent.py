@@ -31,16 +31,27 @@ button[value=approve] { background: #1d1d1b; color: #fff } ul { padding-left: 1.
 MEANINGS = {
     "offline_access": "stay connected when you are away",
     "user_organization.read": "see the list of your organizations",
-    "organization.read": "read accounts, transactions, members, transfers",
+    "organization.read": "read accounts, transactions, members and transfers",
+    "membership.read": "read your own membership",
+    "cash_flow_category.read": "read cash flow categories",
     "client_invoices.read": "read client invoices, quotes and credit notes",
-    "supplier_invoice.read": "read supplier invoices",
+    "supplier_invoice.read": "read supplier invoices and suppliers",
+    "sepa_direct_debit.read": "read direct debit mandates and collections",
+    "einvoicing.read": "read e-invoicing settings",
+    "webhook": "manage webhooks",
 }
+
+
+def meaning(scope: str) -> str:
+    """What `scope` allows, for a human."""
+    return MEANINGS.get(scope) or f"read {scope.partition('.')[0].replace('_', ' ')}s"
 
 
 def page(title: str, content: str, status: int = 200) -> HTMLResponse:
     return HTMLResponse(
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style><main><h1>{escape(title)}</h1>{content}</main></html>",
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style><main><h1>{escape(title)}</h1>{content}</main></html>",
         status,
     )
 
@@ -126,13 +137,11 @@ class Consent:
         )
         choices = "".join(
             f'<label><input type="{kind}" name="organization" value="{one.id}"'
-            f"{' checked' if user or not number else ''}> {escape(one.name)}"
+            f"{' checked' if one.id in self.sessions.consented and (user or not number) else ''}> {escape(one.name)}"
             f" <small>{one.country} · {one.role}</small></label>"
             for number, one in enumerate(self.bank.organizations)
         )
-        wishes = "".join(
-            f"<li>{escape(MEANINGS.get(one, one))}</li>" for one in asked["scope"].split()
-        )
+        wishes = "".join(f"<li>{escape(meaning(one))}</li>" for one in asked["scope"].split())
         return page(
             f"{self.options.client_id} would like to connect to your Qonto",
             f'<form method="post" action="/oauth2/auth">{hidden}<p>It will be able to</p>'
