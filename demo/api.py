@@ -9,7 +9,7 @@ import typing as t
 from starlette.responses import PlainTextResponse, Response
 
 from demo import access
-from demo.data.transactions import SIGNATURE
+from demo.data.embeds import SIGNATURE
 from demo.listing import Query, answer, conditions, page_of
 from demo.offer import BY_PATH
 from demo.refusals import Refusal, bad_request, not_found

@@ -70,7 +70,7 @@ class Bank:
         """What all pages of a complete read hold: every status, imported and archived rows too.
 
         None where the organization lacks the feature. Signed links carry the placeholder of
-        `demo.data.transactions.SIGNATURE`. With `external` also what belongs to accounts of other
+        `demo.data.embeds.SIGNATURE`. With `external` also what belongs to accounts of other
         banks.
         """
         with self.lock:

@@ -135,11 +135,13 @@ class Consent:
             f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
             for name, value in asked.items()
         )
+        known = self.sessions.consented
+        ticked = set(known if user else known[:1])
         choices = "".join(
             f'<label><input type="{kind}" name="organization" value="{one.id}"'
-            f"{' checked' if one.id in self.sessions.consented and (user or not number) else ''}> {escape(one.name)}"
+            f"{' checked' if one.id in ticked else ''}> {escape(one.name)}"
             f" <small>{one.country} · {one.role}</small></label>"
-            for number, one in enumerate(self.bank.organizations)
+            for one in self.bank.organizations
         )
         wishes = "".join(f"<li>{escape(meaning(one))}</li>" for one in asked["scope"].split())
         return page(

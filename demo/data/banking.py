@@ -5,7 +5,8 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from demo.data.transactions import CATEGORIES, LABELS, SIGNATURE, label_row
+from demo.data.embeds import LABELS, SIGNATURE, label_row
+from demo.data.transactions import CATEGORIES
 from demo.values import day, digits, major, milliseconds, plain
 
 if t.TYPE_CHECKING:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing as t
 from datetime import datetime, timedelta
-from decimal import Decimal
 from itertools import count
 from operator import itemgetter
 
+from demo.data.embeds import LABELS, label_row, receipt, vat_details
 from demo.data.places import ABROAD, RATES, Merchant
 from demo.values import digits, iban, major, milliseconds, plain
 
@@ -22,7 +22,6 @@ if t.TYPE_CHECKING:
 
 Row = dict[str, t.Any]
 CATEGORIES = ("sales", "operations", "people", "taxes")  # of cash flow, see banking.py
-LABELS = 8  # of each organization
 
 
 class Kind(t.NamedTuple):
@@ -351,55 +350,3 @@ def _after(moment: str) -> str:
     """The next millisecond of a `2026-03-11T08:14:07.512Z`."""
     parsed = datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%f%z")
     return milliseconds(parsed + timedelta(milliseconds=1))
-
-
-def receipt(
-    organization: OrganizationFacts, transaction_id: str, number: int, created: datetime
-) -> Row:
-    """An attachment; its link is signed anew in each answer (Q92)."""
-    id_ = organization.uid("receipt", transaction_id, number)
-    size = int(digits(5, id_)) + 9000
-    return {
-        "id": id_,
-        "created_at": milliseconds(created + timedelta(minutes=35 + number)),
-        "file_name": f"ticket-{id_[:4]}.pdf",
-        "file_size": size if size % 3 == 0 else str(size),  # Q75
-        "file_content_type": "application/pdf",
-        "url": f"https://files.qonto.example/attachments/{id_}.pdf?signature={SIGNATURE}",
-        "probative_attachment": {"status": "pending"}
-        if size % 2
-        else {
-            "status": "available",
-            "file_name": f"probative-{id_[:4]}.pdf",
-            "file_content_type": "application/pdf",
-            "file_size": str(size + 1200),
-            "url": f"https://files.qonto.example/probative/{id_}.pdf?signature={SIGNATURE}",
-        },
-    }
-
-
-SIGNATURE = "{signature}"  # replaced at each answer
-LABEL_NAMES = ("Clients", "Atelier", "Voyages", "Marketing", "Équipe", "Loyer", "IT & café", "R&D")
-
-
-def label_row(organization: OrganizationFacts, number: int) -> Row:
-    """Two of the eight labels hang below the first."""
-    return {
-        "id": organization.label_id(number),
-        "name": LABEL_NAMES[number],
-        "parent_id": organization.label_id(0) if number in {3, 4} else None,
-    }
-
-
-def vat_details(cents: int, vat_cents: int, vat: int) -> Row:
-    return {
-        "items": [
-            {
-                "amount": f"{vat_cents / Decimal(100):.2f}",
-                "amount_cents": vat_cents,
-                "amount_excluding_vat": f"{(cents - vat_cents) / Decimal(100):.2f}",
-                "amount_excluding_vat_cents": cents - vat_cents,
-                "rate": f"{vat}.0",
-            }
-        ]
-    }
