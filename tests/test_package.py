@@ -1,0 +1,76 @@
+"""What is installed from the built package, and the project file that people copy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tap_qonto.settings import SCHEMA
+from tap_qonto.tap import TapQonto
+
+ROOT = Path(__file__).parents[1]
+KINDS = {"string": "string", "array": "array", "boolean": "boolean", "integer": "integer"}
+
+
+def extractor() -> dict[str, object]:
+    """The tap's entry in `meltano.yml`."""
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text("utf-8"))
+    (found,) = project["plugins"]["extractors"]
+    return found
+
+
+def test_meltano_knows_every_setting_its_kind_and_whether_it_is_secret() -> None:
+    listed = {setting["name"]: setting for setting in extractor()["settings"]}
+    for name, wanted in SCHEMA["properties"].items():
+        setting = listed[name]
+        kind = KINDS[wanted["type"][0]]
+        if "enum" in wanted or "allowed_values" in wanted:
+            kind = "options"
+        elif wanted.get("format") == "date-time":
+            kind = "date_iso8601"
+        assert (setting["kind"], setting.get("sensitive", False)) == (
+            kind,
+            wanted.get("secret", False),
+        ), name
+        if kind == "options":
+            assert [one["value"] for one in setting["options"]] == wanted["enum"], name
+
+
+def test_meltano_selects_what_the_tap_selects_by_default() -> None:
+    streams = TapQonto(config={}, validate_config=False).streams
+    off = [f"!{name}.*" for name, one in streams.items() if not one.selected_by_default]
+    assert sorted(extractor()["select"]) == sorted(["*.*", *off])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_wheel_holds_the_tap_alone_and_works_on_its_own(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"tap_qonto"}
+    assert {"tap_qonto/py.typed", "tap_qonto/openapi.json"} <= set(names)
+
+    venv.create(tmp_path / "venv", with_pip=True)
+    tool = tmp_path / "venv" / "bin"
+    subprocess.run([tool / "pip", "install", "-qq", wheel], check=True)
+    found = subprocess.run(
+        [tool / "tap-qonto", "--discover"],
+        cwd=tmp_path,
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+    )
+    streams = {stream["stream"] for stream in json.loads(found.stdout)["streams"]}
+    assert streams == set(TapQonto(config={}, validate_config=False).streams)
+    subprocess.run(
+        [tool / "tap-qonto-auth", "--help"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL
+    )
