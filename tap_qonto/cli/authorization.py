@@ -77,7 +77,8 @@ class Authorization:
                 "that your browser shows after you opened the one printed above."
             )
         if error := answer.get("error"):
-            raise LoginRequired(self._explained(error, answer.get("error_description", "")))
+            told = f"{answer.get('error_description', '')} {answer.get('scope', '')}"
+            raise LoginRequired(self._explained(error, told))
         if not (code := answer.get("code")):
             raise LoginRequired(f"Qonto sent neither a code nor an error. {_AGAIN}")
         return code
@@ -107,11 +108,11 @@ class Authorization:
             )
         return grant
 
-    def _explained(self, error: str, description: str) -> str:
+    def _explained(self, error: str, told: str) -> str:
         if error == "access_denied":
             return f"The consent was declined on Qonto's page. {_AGAIN}"
         if error == "invalid_scope":  # Q9: one scope too many fails them all
-            words = set(re.findall(r"[a-z_]+(?:\.[a-z_]+)?", description))
+            words = set(re.findall(r"[a-z_]+(?:\.[a-z_]+)?", told))
             named = [scope for scope in self.scopes if scope in words]
             if named == [USER_SCOPE]:
                 return self._not_approved()
