@@ -37,6 +37,7 @@ DAY = 86400
 REFRESH_LIFETIME = 90 * DAY
 WARN_BEFORE = 14 * DAY
 AHEAD = 120  # seconds before its end that an access token is renewed, or a tenth of its life
+PAUSE = 1.0  # seconds before the first repetition of a request; doubles each time
 SAVE_AGAIN = 5  # seconds between two tries to save a pair that could not be written
 REFUSALS = {"invalid_grant", "token_inactive", "token_expired"}  # the latter two: Ory Hydra
 LOGIN = "run `tap-qonto-auth login` (in a Meltano project: `meltano invoke tap-qonto:login`)"
@@ -167,7 +168,7 @@ class Renewal:
         """
         deadline = min(intent.at, self._now()) + GRACE
         spent = resumed = intent == stored.intent
-        pause = 1.0
+        pause = PAUSE
         while True:
             try:
                 return self.endpoint.refresh(token)
