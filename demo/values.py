@@ -58,9 +58,14 @@ def major(cents: int) -> Decimal:
     return Decimal(f"{'-' if cents < 0 else ''}{whole}.{f'{rest:02d}'.rstrip('0') or '0'}")
 
 
+def text(cents: int) -> str:
+    """Cents as text with two decimals, of what is not negative: 1250 is "12.50"."""
+    return f"{cents // 100}.{cents % 100:02d}"
+
+
 def money(cents: int, currency: str = "EUR") -> dict[str, str]:
     """The `{value, currency}` style of invoices: text with two decimals (Q51)."""
-    return {"value": f"{cents / Decimal(100):.2f}", "currency": currency}
+    return {"value": text(cents), "currency": currency}
 
 
 def milliseconds(moment: datetime) -> str:
@@ -70,7 +75,7 @@ def milliseconds(moment: datetime) -> str:
 
 def seconds(moment: datetime) -> str:
     """`2026-03-11T08:14:07Z`, the style of cards and direct debit (Q53)."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.isoformat(timespec="seconds")[:19] + "Z"
 
 
 def local(moment: datetime, *, hours: int = 1) -> str:
@@ -81,7 +86,7 @@ def local(moment: datetime, *, hours: int = 1) -> str:
 
 def day(moment: datetime | date) -> str:
     """`2026-03-11`."""
-    return moment.strftime("%Y-%m-%d")
+    return moment.isoformat()[:10]
 
 
 def since_epoch(text: str) -> int:

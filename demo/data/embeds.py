@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typing as t
 from datetime import datetime, timedelta
-from decimal import Decimal
 
-from demo.values import digits, milliseconds
+from demo.values import digits, milliseconds, text
 
 if t.TYPE_CHECKING:
     from demo.data.organizations import OrganizationFacts
@@ -55,9 +54,9 @@ def vat_details(cents: int, vat_cents: int, vat: int) -> Row:
     return {
         "items": [
             {
-                "amount": f"{vat_cents / Decimal(100):.2f}",
+                "amount": text(vat_cents),
                 "amount_cents": vat_cents,
-                "amount_excluding_vat": f"{(cents - vat_cents) / Decimal(100):.2f}",
+                "amount_excluding_vat": text(cents - vat_cents),
                 "amount_excluding_vat_cents": cents - vat_cents,
                 "rate": f"{vat}.0",
             }

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typing as t
 from datetime import datetime, timedelta
-from decimal import Decimal
 
-from demo.values import day, digits, iban, major, milliseconds, uid
+from demo.values import day, digits, iban, major, milliseconds, text, uid
 
 if t.TYPE_CHECKING:
     from demo.books import Books
@@ -273,12 +272,12 @@ def external_transfers(books: Books) -> list[Row]:
                 "id": facts.uid("external", number),
                 "slug": f"{facts.slug}-external-transfer-{number + 1}",
                 "debit_iban": facts.accounts[0].iban,
-                "debit_amount": f"{cents / Decimal(100):.2f}",
+                "debit_amount": text(cents),
                 "debit_amount_cents": str(cents),
                 "debit_currency": "EUR",
                 "beneficiary_id": facts.uid("beneficiary", "abroad"),
                 "initiator_id": facts.members[0].id,
-                "credit_amount": f"{cents / Decimal(92):.2f}" if done else None,
+                "credit_amount": text(cents * 100 // 92) if done else None,
                 "credit_amount_cents": str(cents * 100 // 92) if done else None,
                 "credit_currency": "USD",
                 "rate_applied": "1.0869565" if done else None,
