@@ -72,7 +72,7 @@ def catalog(text: str) -> Catalog:
         SettingsError: it is none.
     """
     try:
-        return Catalog.from_dict(t.cast("dict[str, t.Any]", _object(text)))
+        return Catalog.from_dict({"streams": (_object(text) or {})["streams"]})
     except (AttributeError, KeyError, TypeError, ValueError):
         raise SettingsError(
             ["The catalog is not one. Make one with: tap-qonto --discover > catalog.json"]

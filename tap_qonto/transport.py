@@ -244,7 +244,8 @@ class Transport:
             except (requests.RequestException, OSError, _Oversized) as error:
                 # the library's own texts may quote addresses with parameters: only the kind
                 raise self._broken(
-                    f"{request}: no whole answer from {self._api_url} ({type(error).__name__})."
+                    f"{request}: no whole answer from {self._api_url} ({type(error).__name__}). "
+                    "Check the network, and api_url."
                 ) from None
 
     def _prepared(self, request: Request) -> requests.PreparedRequest:

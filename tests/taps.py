@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import typing as t
+import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
@@ -105,6 +106,44 @@ def read(
             signal.signal(one, handler)
     out.flush()
     return Outcome(code, out.buffer.getvalue().decode(), log.stream.getvalue())  # type: ignore[attr-defined]
+
+
+def here(folder: Path, *args: str | Path, env: dict[str, str] | None = None) -> Outcome:
+    """The command in this process: quicker, and the same code from the first argument on."""
+    root, before = logging.getLogger(), logging.getLogger().level
+    handlers, hook, folder_before = root.handlers[:], sys.excepthook, Path.cwd()
+    signals = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    environment = dict(os.environ)
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    os.chdir(folder)
+    for name in environment:
+        if "QONTO" in name:
+            del os.environ[name]
+    os.environ.update(env or {})
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            TapQonto.cli.main(list(map(str, args)))
+    except SystemExit as end:
+        code = t.cast("int", end.code or 0)
+    finally:
+        os.chdir(folder_before)
+        os.environ.clear()
+        os.environ.update(environment)
+        logging.captureWarnings(capture=False)
+        sys.excepthook = hook
+        root.handlers[:] = handlers
+        root.setLevel(before)
+        for one, handler in signals.items():
+            signal.signal(one, handler)
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+    return Outcome(code, *texts)
 
 
 def start(
