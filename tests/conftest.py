@@ -7,9 +7,12 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from leaks import pytest_runtest_makereport, pytest_sessionfinish
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["pytest_runtest_makereport", "pytest_sessionfinish"]
 
 
 @pytest.fixture
