@@ -23,8 +23,8 @@ The same names in every place:
 | Meltano | `meltano config set tap-qonto client_id …`, or `config:` in `meltano.yml` |
 | The environment | `TAP_QONTO_CLIENT_ID=…`; lists as JSON: `TAP_QONTO_ORGANIZATION_IDS='["…"]'` |
 | `.env` in the working folder, or above it | the same lines; the environment wins |
-| A JSON file | `tap-qonto --config file.json`; with `--config ENV` as well, the environment wins |
-| … for the login | `tap-qonto-auth login --config file.json`; the file wins over the environment |
+| A JSON file | `--config file.json`: then that file alone |
+| Both | `tap-qonto --config file.json --config ENV`; the environment wins |
 
 `tap-qonto --about` prints them, too. Who you are is told in one of three ways; settings of two of
 them together are refused:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pages.joins import JOINS
 from pages.markdown import MADE, code, paragraphs, quirks, table
+from pages.paths import dotted
 from tap_qonto import kinds
 from tap_qonto.client import QontoStream
 from tap_qonto.contract import Endpoint, endpoints, fields, row_facts
@@ -128,7 +129,7 @@ def _section(stream: QontoStream) -> Iterator[str]:
     yield from table(
         ["Field", "Type", "Description"],
         (
-            [f"`{_dotted(path)}`", _type(field), quirks(_description(field))]
+            [f"`{dotted(path)}`", _type(field), quirks(_description(field))]
             for path, field in columns
         ),
     )
@@ -159,7 +160,7 @@ def _facts(stream: QontoStream) -> Iterator[tuple[str, str]]:
         yield "Availability", endpoint.plan
     if not stream.selected_by_default:
         yield "Off by default", _why_off(stream, endpoint)
-    personal = [_dotted(path) for path, field in fields(stream.schema) if field.get("x-pii")]
+    personal = [dotted(path) for path, field in fields(stream.schema) if field.get("x-pii")]
     if personal:
         yield "Personal data", code(*personal)
     if secrets := _secrets(stream):
@@ -218,7 +219,7 @@ def _request(stream: QontoStream, endpoint: Endpoint) -> str:
 
 
 def _secrets(stream: QontoStream) -> list[str]:
-    return [_dotted(path) for path in row_facts(stream.derived_from or stream.name).secrets]
+    return [dotted(path) for path in row_facts(stream.derived_from or stream.name).secrets]
 
 
 def _columns(schema: Schema) -> Iterator[tuple[FieldPath, Schema]]:
@@ -226,10 +227,6 @@ def _columns(schema: Schema) -> Iterator[tuple[FieldPath, Schema]]:
     for path, field in fields(schema):
         if path[-1] != "[]":
             yield path, field
-
-
-def _dotted(path: FieldPath) -> str:
-    return ".".join(path).replace(".[]", "[]")
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -251,7 +248,10 @@ def _joins() -> Iterator[str]:
         "",
         (
             "`organization_id` is equal on both sides of every join. A list is taken apart first "
-            "(`unnest` in SQL). Arrows lead from the row that names another to the one it names."
+            "(`unnest` in SQL). Arrows lead from the row that names another to the one it names. "
+            "Accounts of other banks, where `include_external_accounts` is on, are in "
+            "`bank_account_balances` and in the list of `organization`, not in `bank_accounts` "
+            "([Q28](quirks.md#q28))."
         ),
     )
     for title, joins in JOINS.items():
