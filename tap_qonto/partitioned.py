@@ -179,14 +179,17 @@ class PartitionedStream(Stream):
             self.end_version()
 
     def _rows(self, context: Context) -> Iterator[Record]:
+        run = self.run
         for rows, upto in self._batches(context):
+            run.checkpoint()
             for row in rows:
-                self.run.checkpoint()
+                if run.signum is not None:  # what a checkpoint asks first: a call a row shows
+                    run.checkpoint()
                 yield row
                 if self._unwritable is not None:
                     error, self._unwritable = self._unwritable, None
                     raise error
-            self.run.progress.rows += len(rows)
+            run.progress.rows += len(rows)
             self._remember(context, upto)
 
     def _batches(self, context: Context) -> Iterator[tuple[list[Record], datetime | None]]:
@@ -220,7 +223,7 @@ class PartitionedStream(Stream):
 
     def _generate_record_messages(self, record: Record) -> t.Generator[RecordMessage, None, None]:
         """Make the messages of a row, as the SDK does, without the work that changes nothing."""
-        if record.keys() - self._emitted:
+        if not self._emitted.issuperset(record):
             for name in record.keys() - self._emitted:
                 del record[name]
                 if name not in self.known_fields:

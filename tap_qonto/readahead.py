@@ -5,8 +5,8 @@
     pool     threads that send requests; a walk may also send pages ahead within itself
 
 Bounded: at most `window` batches wait for the reader and at most `window` pages are sent ahead
-within walks, whatever the size of an account. Live: the walk being read is never held back by
-the bound, requests never wait for walks, so the reader always gets on.
+within walks, whatever the size of an account. Live: the walk being read may always have one
+batch waiting, requests never wait for walks, so the reader always gets on.
 All threads are daemons: an exception or a signal in the reader's thread never waits for them.
 """
 
@@ -265,7 +265,7 @@ class ReadAhead(t.Generic[_Batch, _Result]):
         with self._room:
             while (
                 self._held >= self._window
-                and not (self._jobs and self._jobs[0] is job)
+                and (job.waiting or not (self._jobs and self._jobs[0] is job))
                 and not job.dropped
                 and not self._closed
             ):
