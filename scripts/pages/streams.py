@@ -75,21 +75,17 @@ def page() -> str:
 
 def short_table() -> str:
     """Make the table of the README: the streams of each area."""
-    streams = _streams().values()
     rows = []
     for area in AREAS:
-        mine = [stream for stream in streams if type(stream).__module__ == area.__name__]
-        rows.append(
-            [
-                paragraphs(area)[0].rstrip("."),
-                ", ".join(
-                    f"[{stream.name}](docs/streams.md#{stream.name})"
-                    + ("" if stream.selected_by_default else " (off)")
-                    for stream in mine
-                ),
-            ]
-        )
-    return "\n".join(table(["", "Streams"], rows))
+        title = paragraphs(area)[0].rstrip(".")
+        anchor = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        names = [
+            f"`{stream.name}`" + ("" if stream.selected_by_default else " *off*")
+            for stream in _streams().values()
+            if type(stream).__module__ == area.__name__
+        ]
+        rows.append([f"[{title}](docs/streams.md#{anchor})", ", ".join(names)])
+    return "\n".join(table(["About", "Streams"], rows))
 
 
 def _streams() -> dict[str, QontoStream]:
