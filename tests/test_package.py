@@ -7,12 +7,13 @@ import subprocess
 import sys
 import venv
 import zipfile
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tap_qonto.settings import SCHEMA
+from tap_qonto.settings import SCHEMA, Settings
 from tap_qonto.tap import TapQonto
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +29,8 @@ def extractor() -> dict[str, object]:
 
 def test_meltano_knows_every_setting_its_kind_and_whether_it_is_secret() -> None:
     listed = {setting["name"]: setting for setting in extractor()["settings"]}
-    for name, wanted in SCHEMA["properties"].items():
+    for field in fields(Settings):
+        name, wanted = field.name, SCHEMA["properties"][field.name]
         setting = listed[name]
         kind = KINDS[wanted["type"][0]]
         if "enum" in wanted or "allowed_values" in wanted:
