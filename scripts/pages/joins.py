@@ -22,6 +22,7 @@ JOINS: dict[str, tuple[Join, ...]] = {
     "Accounts and transactions": (
         Join("transactions", "bank_account_id", "bank_accounts"),
         Join("bank_account_balances", "bank_account_id", "bank_accounts"),
+        Join("transaction_counts", "bank_account_id", "bank_accounts"),
         Join("statements", "bank_account_id", "bank_accounts"),
         Join("transactions", "initiator_id", "memberships"),
         Join("transactions", "label_ids[]", "labels"),

@@ -250,6 +250,13 @@ def _joins() -> Iterator[str]:
             "([Q28](quirks.md#q28))."
         ),
     )
+    yield from ("", "```mermaid", "flowchart RL")
+    for stream, of in dict.fromkeys(
+        (join.stream, join.of) for joins in JOINS.values() for join in joins
+    ):
+        if stream != of:
+            yield f"    {stream} --> {of}"
+    yield "```"
     for title, joins in JOINS.items():
         yield from ("", f"### {title}", "", "```mermaid", "flowchart LR")
         edges: dict[tuple[str, str], list[str]] = {}
