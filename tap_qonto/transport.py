@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote, urlencode
 
 import backoff
 import msgspec
 import requests
 import requests.adapters
+from requests.structures import CaseInsensitiveDict
 
 from tap_qonto.budget import BudgetClosed
 from tap_qonto.errors import (
@@ -130,6 +132,8 @@ class Transport:
         self._authenticator = authenticator
         self._budget = budget
         self._session = _session(settings, user_agent)
+        self._adapter = self._session.get_adapter(settings.api_url)
+        self._base = (requests.Request("GET", settings.api_url).prepare().url or "").rstrip("/")
         self._lock = threading.Lock()
         self._failing_since: float | None = None
         self._failures = 0
@@ -229,11 +233,13 @@ class Transport:
             # prepared now: while waiting for the budget a token may have ended
             prepared = self._prepared(request)
             try:
-                with self._session.send(
+                with self._adapter.send(
                     prepared,
-                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                    allow_redirects=False,
                     stream=True,
+                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                    verify=t.cast("bool | str", self._session.verify),
+                    cert=self._session.cert,
+                    proxies=self._session.proxies,
                 ) as response:
                     return (
                         response.status_code,
@@ -249,19 +255,20 @@ class Transport:
                 ) from None
 
     def _prepared(self, request: Request) -> requests.PreparedRequest:
-        headers = {"Content-Type": "application/json"} if request.body else {}
+        """Make what the adapter sends. Here is less to decide than `Session.send` provides for."""
+        prepared = requests.PreparedRequest()
+        prepared.method = request.method
+        prepared.url = f"{self._base}{quote(request.path)}"
+        if request.params:
+            prepared.url += f"?{urlencode(request.params)}"
+        prepared.headers = CaseInsensitiveDict(t.cast("dict[str, str]", self._session.headers))
         if request.organization_id and self._authenticator.flow == "user":
-            headers["X-Qonto-Organization-Id"] = request.organization_id
-        return self._session.prepare_request(
-            requests.Request(
-                request.method,
-                self._api_url + request.path,
-                params=list(request.params),
-                data=request.body,
-                headers=headers,
-                auth=self._authenticator,
-            )
-        )
+            prepared.headers["X-Qonto-Organization-Id"] = request.organization_id
+        if request.body:
+            prepared.headers["Content-Type"] = "application/json"
+            prepared.prepare_body(request.body, None)
+        prepared.prepare_auth(self._authenticator)
+        return prepared
 
     def _renew(self, request: Request, authorization: str) -> None:
         # Q81: with an API key it is the answer of OAuth-only endpoints; of `/v2/organization`,
