@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -27,14 +28,14 @@ FOLDER = ROOT / ".demo"
 DATABASE = FOLDER / "qonto.duckdb"
 PAUSE = 1800  # seconds that pass at Qonto between the two runs
 NEXT = """\
-Look around:   .venv/bin/python -c "import duckdb; print(duckdb.connect('.demo/qonto.duckdb').sql(
+Look around:   {bin}/python -c "import duckdb; print(duckdb.connect('.demo/qonto.duckdb').sql(
                'select * from transactions limit 5'))"
-The server:    .venv/bin/python -m demo --help
+The server:    {bin}/python -m demo --help
 
 With a real Qonto account (README, "Log in"):
     export TAP_QONTO_CLIENT_ID=… TAP_QONTO_CLIENT_SECRET=…
-    .venv/bin/tap-qonto-auth login
-    .venv/bin/meltano run tap-qonto target-duckdb
+    {bin}/tap-qonto-auth login
+    {bin}/meltano run tap-qonto target-duckdb
 """
 
 
@@ -88,7 +89,7 @@ def story(project: Project, url: str) -> int:
         say("\nTHE WAREHOUSE DIFFERS FROM QONTO:\n  " + "\n  ".join(wrong))
         return 1
     say("\nEvery row and every balance equals the server's.\n")
-    say(NEXT)
+    say(NEXT.format(bin=os.path.relpath(Path(sys.executable).parent)))
     return 0
 
 
