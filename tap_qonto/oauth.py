@@ -131,7 +131,8 @@ class TokenEndpoint:
                 lasting=True,
             )
         # a success that can't be read may be one cut short: the token is spent, ask again
-        raise NoAnswer(f"answered {status} with something unreadable", lasting=status != _OK)
+        cut = status == _OK
+        raise NoAnswer(f"answered {status} with something unreadable", spent=cut, lasting=not cut)
 
     def _post(self, url: str, form: dict[str, str]) -> requests.Response:
         try:

@@ -87,9 +87,9 @@ class Renewal:
         if session := self._usable(self._load(), rejected):
             return session
         self._before_request()  # may wait for long: not while others wait for the lock
-        with self.store.locked():
+        with self.store.locked() as still_held:
             stored = self._load()
-            return self._usable(stored, rejected) or self._renewed(stored)
+            return self._usable(stored, rejected) or self._renewed(stored, still_held)
 
     def good_for(self, session: Session) -> float:
         """Seconds for which the access token may still be used; renewed ahead of its end."""
@@ -140,7 +140,7 @@ class Renewal:
                 span(now - session.refreshed_at),
             )
 
-    def _renewed(self, stored: Stored) -> Session:
+    def _renewed(self, stored: Stored, still_held: Callable[[], None]) -> Session:
         """Spend the new seed or the stored refresh token. The store's lock is held."""
         seed = self._new_seed(stored)
         former = None if seed else stored.session
@@ -158,10 +158,12 @@ class Renewal:
         if seed:
             warn_if_it_dies(self.store)
         intent = self.store.begin(token, stored.now)
-        grant = self._spend(token, intent, stored)
+        grant = self._spend(token, intent, stored, still_held)
         return self._kept(grant, former, seed) if isinstance(grant, Grant) else grant
 
-    def _spend(self, token: str, intent: Intent, stored: Stored) -> Grant | Session:
+    def _spend(
+        self, token: str, intent: Intent, stored: Stored, still_held: Callable[[], None]
+    ) -> Grant | Session:
         """Ask for a new pair, repeatedly while the grace lasts.
 
         Gives a Session instead if the token was refused but the store turned out to have a newer.
@@ -170,44 +172,49 @@ class Renewal:
         spent = resumed = intent == stored.intent
         pause = PAUSE
         while True:
+            still_held()  # who lost the lock may not be the only one: leave the token alone
             try:
                 return self.endpoint.refresh(token)
             except GrantRefused as refusal:
                 if refusal.code in REFUSALS:
-                    return self._newer(stored) or self._refused(token, stored, resumed=resumed)
+                    newer = self._newer(stored, still_held)
+                    return newer or self._refused(token, stored, resumed=resumed)
                 self._withdraw(unless=spent)
                 raise misconfigured(refusal, self.endpoint.url) from None
-            except NoAnswer as silence:
-                spent = spent or silence.spent
-                wait = max(silence.retry_after, pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
-                if silence.lasting or self._now() + wait > deadline:
-                    self._withdraw(unless=spent)
-                    raise RequestFailed(
-                        f"The token server {self.endpoint.url} {silence}. "
-                        + (
-                            "Run again: if the refresh token was used up meanwhile, that run "
-                            "will say so."
-                            if spent
-                            else "The session is unharmed: run again later."
-                        )
-                    ) from None
-            time.sleep(wait)
+            except NoAnswer as answer:
+                silence = answer
+            spent = spent or silence.spent
+            wait = max(silence.retry_after, pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
             pause *= 2
-            self._before_request()
+            in_time = not silence.lasting and self._now() + wait <= deadline
+            if in_time:
+                time.sleep(wait)
+                self._before_request()  # may wait for longer than the grace lasts
+            if not in_time or self._now() > deadline:
+                self._withdraw(unless=spent)
+                raise RequestFailed(
+                    f"The token server {self.endpoint.url} {silence}. "
+                    + (
+                        "Run again: if the refresh token was used up meanwhile, that run will "
+                        "say so."
+                        if spent
+                        else "The session is unharmed: run again later."
+                    )
+                )
 
     def _withdraw(self, *, unless: bool) -> None:
         if not unless and not self.unsaved:
             with contextlib.suppress(StoreError):
                 self.store.withdraw()
 
-    def _newer(self, stored: Stored) -> Session | None:
+    def _newer(self, stored: Stored, still_held: Callable[[], None]) -> Session | None:
         """After a refusal: what the store holds now, if somebody wrote to it past the lock."""
         if self.unsaved:
             return None
         again = self._load()
         if again.session == stored.session and again.seeds == stored.seeds:
             return None
-        return self._usable(again, None) or self._renewed(again)
+        return self._usable(again, None) or self._renewed(again, still_held)
 
     def _refused(self, token: str, stored: Stored, *, resumed: bool) -> t.NoReturn:
         seed = self._new_seed(stored) == token
@@ -275,7 +282,7 @@ class Renewal:
         self._before_request()
         stored = Stored(self._now(), session)
         intent = Intent(fingerprint(session.refresh_token), stored.now)
-        grant = self._spend(session.refresh_token, intent, stored)
+        grant = self._spend(session.refresh_token, intent, stored, lambda: None)
         return self._kept(grant, session, seed) if isinstance(grant, Grant) else grant
 
 

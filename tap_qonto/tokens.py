@@ -39,7 +39,7 @@ from tap_qonto.errors import SettingsError, StoreError
 
 if t.TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LOCK_WAIT = 180  # seconds; a refresh with all its retries ends well before
 LOCK_HOLD = 150  # seconds after which Postgres frees the lock of a machine that vanished
@@ -123,9 +123,9 @@ class TokenStore:
             if self.path
             else f"Postgres database {self._url.database!r} on {self._url.host or 'this machine'}"
         )
-        options: dict[str, t.Any] = (
-            {"timeout": BUSY_WAIT} if self.path else {"connect_timeout": BUSY_WAIT}
-        )
+        options: dict[str, t.Any] = {"timeout": BUSY_WAIT} if self.path else {}
+        if "psycopg" in self._url.drivername:
+            options["connect_timeout"] = BUSY_WAIT
         try:
             self._engine = sa.create_engine(
                 self._url, poolclass=sa.NullPool, hide_parameters=True, connect_args=options
@@ -162,11 +162,14 @@ class TokenStore:
         )
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[Callable[[], None]]:
         """Hold the client's session alone, among threads, processes and machines.
 
-        A crash frees it. Also proves that the place is there, by creating what is missing.
+        A crash frees it. Also proves that the place is there, by creating what is missing. Gives a
+        check, to be made before what must not happen twice: it raises StoreError if the lock is
+        lost, as happens on Postgres when a machine slept for longer than `LOCK_HOLD`.
         """
+        connection: sa.Connection | None = None
         with contextlib.ExitStack() as held:
             with self._explained("locked"):
                 if self.path:
@@ -175,9 +178,16 @@ class TokenStore:
                         FileLock(f"{self.path}.lock", LOCK_WAIT, 0o600, poll_interval=0.02)
                     )
                 else:
-                    held.push(self._lock_connection().__exit__)
+                    connection = self._lock_connection()
+                    held.callback(_let_go, connection)
                 self._create_table()
-            yield
+
+            def still_held() -> None:
+                if connection is not None:
+                    with self._explained("kept locked"):
+                        connection.execute(sa.text("SELECT 1"))
+
+            yield still_held
 
     def begin(self, token: str, now: float) -> Intent:
         """Commit that `token` is about to be spent. A repeated attempt keeps its first moment."""
@@ -321,6 +331,11 @@ _NO_DRIVER = (
 
 def _is_sqlite(url: sa.URL) -> bool:
     return url.drivername.startswith("sqlite")
+
+
+def _let_go(connection: sa.Connection) -> None:
+    with contextlib.suppress(SQLAlchemyError):  # it is gone already, and the lock with it
+        connection.close()
 
 
 def _sync_everything(connection: sqlite3.Connection, _record: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -57,7 +58,7 @@ def running_postgres() -> Iterator[str]:
             _wait_for(port)
             yield f"postgresql://tester:{PASSWORD}@127.0.0.1:{port}/postgres"
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # Postgres' fast shutdown
             server.wait(30)
             log.close()
     finally:

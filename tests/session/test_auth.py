@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import sqlite3
 import threading
+import time
 import traceback
 import typing as t
 
@@ -229,6 +230,19 @@ def test_after_the_grace_nothing_is_repeated(server: TokenServer, session: Setti
     assert server.refreshes == 1
     server.faults.clear()
     assert ask(server, open_session(session)).status_code == 200
+
+
+@pytest.mark.usefixtures("short_grace")
+def test_a_budget_that_outlasts_the_grace_spends_no_token(
+    server: TokenServer, session: Settings
+) -> None:
+    """Long after the first use, a repetition would look to the server like a stolen token."""
+    server.faults = ["cut after"]
+    age(session, 3600)
+    waits = iter([0, 0.6])
+    with refused(RequestFailed, "broke off"):
+        open_session(session, before_request=lambda: time.sleep(next(waits))).session()
+    assert server.refreshes == 1
 
 
 @pytest.mark.usefixtures("short_grace")

@@ -15,12 +15,19 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from postgres import PASSWORD
-from token_server import MARK
+from sessions import age, ask, open_session
+from token_server import MARK, TokenServer
 
 from tap_qonto import tokens
 from tap_qonto.errors import SettingsError, StoreError
 from tap_qonto.tokens import Session, Stored, TokenStore, fingerprint, survives
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_qonto.settings import Settings
 
 SESSION = Session(
     access_token=f"{MARK}-access",
@@ -179,6 +186,51 @@ def test_an_error_inside_the_lock_comes_out_as_it_is(store: TokenStore) -> None:
         raise OSError("of the caller")
     with store.locked():
         pass
+
+
+@pytest.mark.slow
+def test_a_machine_that_vanished_holds_the_lock_of_postgres_for_a_while_only(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "LOCK_HOLD", 1)
+    store = TokenStore(postgres, issuer="", client_id="sleeper", client_secret="x")
+    with store.locked() as still_held:
+        still_held()
+        with store.locked():  # waits for that second, as another machine would
+            pass
+        with pytest.raises(StoreError, match="can't be kept locked"):
+            still_held()
+
+
+@pytest.mark.slow
+def test_a_lock_that_postgres_took_away_is_noticed_before_a_token_is_spent(
+    server: TokenServer, settings: Callable[..., Settings], postgres: str
+) -> None:
+    """A machine that slept: its connection is ended, and others may have gone on."""
+    shared = settings(token_store=postgres)
+    open_session(settings(token_store=postgres, refresh_token=server.seed())).session()
+    server.requests.clear()
+    age(shared, 3600)
+    auth = open_session(shared)
+    url = postgres.replace("postgresql", "postgresql+psycopg")
+    database = sa.create_engine(url, poolclass=sa.NullPool)
+    begin = TokenStore.begin
+
+    def sleep_before_the_request(store: TokenStore, *arguments: t.Any) -> tokens.Intent:
+        with database.connect() as connection:
+            connection.execute(
+                sa.text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+                )
+            )
+        return begin(store, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:  # there is no other way into that moment
+        patch.setattr(TokenStore, "begin", sleep_before_the_request)
+        with pytest.raises(StoreError, match="can't be kept locked"):
+            auth.session()
+    assert server.requests == []
+    assert ask(server, auth).status_code == 200
 
 
 def test_two_clients_share_a_store_and_never_mix(folder: Path) -> None:
