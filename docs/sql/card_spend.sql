@@ -10,7 +10,7 @@ select
     coalesce(teams.name, '(no team)') as team,
     coalesce(memberships.first_name || ' ' || memberships.last_name, '(unknown)') as person,
     transactions.currency,
-    sum(case transactions.side when 'debit' then 1 else 0 end) as payments,
+    count(case transactions.side when 'debit' then 1 end) as payments,
     cast(
         sum(
             case transactions.side

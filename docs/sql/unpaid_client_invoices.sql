@@ -18,12 +18,12 @@ aged as (
     select
         unpaid.*,
         case
-            when days_late is null then '6 no due date'
-            when days_late <= 0 then '1 not yet due'
-            when days_late <= 30 then '2 up to 30 days late'
-            when days_late <= 60 then '3 31 to 60 days late'
-            when days_late <= 90 then '4 61 to 90 days late'
-            else '5 more than 90 days late'
+            when days_late is null then 'no due date'
+            when days_late <= 0 then 'not yet due'
+            when days_late <= 30 then 'up to 30 days late'
+            when days_late <= 60 then '31 to 60 days late'
+            when days_late <= 90 then '61 to 90 days late'
+            else 'more than 90 days late'
         end as age
     from unpaid
 )
@@ -36,4 +36,4 @@ select
 from aged
 join user_organizations on user_organizations.id = aged.organization_id
 group by aged.organization_id, user_organizations.name, aged.currency, aged.age
-order by organization, aged.currency, aged.age;
+order by organization, aged.currency, min(aged.days_late) nulls last;
