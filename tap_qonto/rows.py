@@ -23,6 +23,7 @@ Row = dict[str, t.Any]
 
 _DROP = object()
 _SECONDS = len("2026-03-01T10:22:10Z")
+_MARKS = {"-T::Z", "-T::."}  # the places that tell the extended format from others of ISO 8601
 _json = msgspec.json.Encoder(decimal_format="number")
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d)?)(\.\d+)?\s*(?:[Zz]|([+-])(\d\d):?(\d\d)?)?)?",
@@ -153,8 +154,7 @@ def _null_if(nothing: str, value: t.Any) -> t.Any:
 def _moment(unreadable: Callable[[], None], value: t.Any) -> str | None:
     if (  # nearly always it comes as it should leave
         type(value) is str
-        and value[10:11] == "T"
-        and value[16:17] == ":"
+        and value[7:20:3] in _MARKS
         and value[-1] == "Z"
         and (len(value) == _SECONDS or (value[19:20] == "." and value[20:-1].isdecimal()))
         and value.isascii()

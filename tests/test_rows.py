@@ -60,6 +60,8 @@ TIMES = st.one_of(
             "2026-03-01T10:00:00+0200",
             "2026-03-01T10:00:00+02",
             "2026-W10-1T10:00:00Z",
+            "2026-03-01T10+01:00Z",
+            "20260301T101010Z",
             "٢٠٢٦-03-01T10:00:00Z",
             "03-2026",
             "now",
@@ -294,15 +296,12 @@ def test_maps_and_flattening_are_those_of_the_sdk(config: dict[str, t.Any]) -> N
             assert ours == theirs
 
 
-def test_what_is_new_is_counted_and_what_is_known_is_not(ways: Ways) -> None:
-    stream = t.cast("QontoStream", ways.fast.streams["payment_links"])
+def test_what_is_new_is_counted_and_what_is_known_is_not() -> None:
+    stream = t.cast("QontoStream", Ways().fast.streams["payment_links"])
     rows = [{"organization_id": "o", "id": "1", "url": "https://pay.me", "surprise": 1}] * 2
     messages = [one for row in rows for one in stream._generate_record_messages(dict(row))]
     assert [one.record for one in messages] == [{"organization_id": "o", "id": "1"}] * 2
-    counted = stream.run.report.unknown_fields
-    assert {key: n for key, n in counted.items() if key[0] == "payment_links"} == {
-        ("payment_links", "surprise"): 2
-    }
+    assert stream.run.report.unknown_fields == {("payment_links", "surprise"): 2}
 
 
 def test_every_example_can_be_written_as_json() -> None:
