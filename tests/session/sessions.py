@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sqlite3
 import sys
+import traceback
 import typing as t
 from pathlib import Path
 
+import pytest
 import requests
+from token_server import MARK
 
 from tap_qonto.auth import QontoAuthenticator, authenticator_for
 from tap_qonto.renewal import open_store
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from token_server import TokenServer
 
+    from tap_qonto.errors import QontoError
     from tap_qonto.settings import Settings
 
 COMMAND = str(Path(sys.executable).with_name("tap-qonto-auth"))
@@ -60,3 +67,11 @@ def interrupt(settings: Settings, server: TokenServer, *, ago: float, spent: boo
     if spent:
         server.spend(stored.session.refresh_token)
         server.refresh_tokens[stored.session.refresh_token].used_at -= ago
+
+
+@contextlib.contextmanager
+def refused(kind: type[QontoError], match: str) -> Iterator[None]:
+    """Expect an error, with no secret in it or in what it came from."""
+    with pytest.raises(kind, match=match) as caught:
+        yield
+    assert MARK not in "".join(traceback.format_exception(caught.value))

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import sqlite3
 import threading
 import time
-import traceback
 import typing as t
 
 import pytest
 import requests
-from sessions import age, age_of_intent, ask, interrupt, open_session
+from sessions import age, age_of_intent, ask, interrupt, open_session, refused
 from token_server import MARK, SCOPE, TokenServer
 
 from tap_qonto import renewal, tokens
 from tap_qonto.auth import ApiKeyAuthenticator, authenticator_for
-from tap_qonto.errors import LoginRequired, QontoError, RequestFailed, SettingsError, StoreError
+from tap_qonto.errors import LoginRequired, RequestFailed, SettingsError, StoreError
 from tap_qonto.renewal import GRACE, open_store
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tap_qonto.settings import Settings
 
     MakeSettings = Callable[..., Settings]
-
-
-@contextlib.contextmanager
-def refused(kind: type[QontoError], match: str) -> Iterator[None]:
-    """Expect an error, with no secret in it or in what it came from."""
-    with pytest.raises(kind, match=match) as caught:
-        yield
-    assert MARK not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.fixture
