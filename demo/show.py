@@ -15,6 +15,7 @@ import time
 import typing as t
 import urllib.request
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from demo.project import ROOT, Project, RunFailed
 from demo.warehouse import differences, opened
@@ -144,8 +145,9 @@ def server() -> Iterator[str]:
     Its clock starts a day ago, so that time can pass there without overtaking ours.
     """
     yesterday = datetime.now(timezone.utc) - timedelta(days=1)
+    clock = ["--now", yesterday.isoformat(timespec="seconds")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "demo", "--now", yesterday.isoformat(timespec="seconds")],
+        [sys.executable, "-m", "demo", "--organizations", "4", *clock],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
