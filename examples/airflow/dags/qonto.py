@@ -17,6 +17,8 @@ PROJECT = Path(os.environ.get("QONTO_PROJECT", Path(__file__).parents[1]))  # ha
 SHARDS = int(os.environ.get("QONTO_SHARDS", "8"))  # parts of the work: generous, then never changed
 AT_ONCE = int(os.environ.get("QONTO_AT_ONCE", "4"))  # of them running at the same time
 ADDRESSES = int(os.environ.get("QONTO_ADDRESSES", "1"))  # public IP addresses they leave through
+# Meltano lets nobody continue a killed run for five minutes.
+RETRY = timedelta(minutes=float(os.environ.get("QONTO_RETRY_MINUTES", "6")))
 
 # Qonto counts requests per IP address: those who share one divide its budget.
 sharing = max(1, -(-AT_ONCE // ADDRESSES))
@@ -28,7 +30,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     max_active_runs=1,  # the bookmarks of a shard belong to one run at a time
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    default_args={"retries": 2, "retry_delay": RETRY},
 ):
     BashOperator.partial(
         task_id="shard",
