@@ -84,7 +84,7 @@ def read(
     catalog: dict[str, t.Any] | None = None,
     level: int = logging.INFO,
 ) -> Outcome:
-    """A whole run in this process, from settings to exit code."""
+    """A whole run in this process, from settings to exit code; what it raises is its code -1."""
     log = logging.StreamHandler(io.StringIO())
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     root, before = logging.getLogger(), logging.getLogger().level
@@ -99,6 +99,8 @@ def read(
                 catalog=json.loads(json.dumps(catalog)),
             )
             code = tap.to_the_end(tap.sync_all)
+    except MemoryError:
+        code = -1
     finally:
         root.removeHandler(log)
         root.setLevel(before)

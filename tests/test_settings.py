@@ -191,7 +191,7 @@ def test_settings_come_from_a_file_named_env_where_one_works(tmp_path: Path) -> 
         (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
         below = tmp_path / "below"
         below.mkdir()
-        outcome = command(below)
+        outcome = here(below)
         assert outcome.code == 0, outcome.log
         assert outcome.rows("organization")
         assert config["refresh_token"] not in outcome.log
@@ -201,7 +201,7 @@ def test_a_refused_refresh_token_names_the_login_command(tmp_path: Path) -> None
     with running(organizations=1, transactions=0) as qonto:
         config = qonto.config(token_store=f"sqlite:///{tmp_path}/sessions.db")
         config["refresh_token"] = "ory_rt_s3cret"
-        outcome = command(tmp_path, config=config)
+        outcome = read(config)
     assert (outcome.code, outcome.out) == (3, "")
     assert "tap-qonto-auth login" in outcome.log
     assert "s3cret" not in outcome.log

@@ -26,7 +26,7 @@ NAMES = tuple(stream.name for stream in STREAMS)
 
 @pytest.fixture(scope="module")
 def qonto() -> Iterator[Server]:
-    with running(organizations=4, transactions=60) as server:
+    with running(organizations=4, transactions=30) as server:
         yield server
 
 
@@ -119,7 +119,7 @@ UPDATED = ("transactions", "clients", "client_invoices", "supplier_invoices")
 @pytest.fixture(scope="module")
 def deep() -> Iterator[Server]:
     """A bank whose lists have several pages."""
-    with running(organizations=2, transactions=900, seed=11) as server:
+    with running(organizations=1, transactions=700, gates=False, seed=11) as server:
         yield server
 
 

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
-from taps import COMMAND, catalog_of, command
+from taps import Outcome, catalog_of, command, here
 
 from demo.server import running
 from tap_qonto.settings import SCHEMA
@@ -72,7 +72,7 @@ def test_discover_takes_neither_settings_nor_network(tmp_path: Path) -> None:
 def test_about_names_every_setting_and_no_secret(tmp_path: Path) -> None:
     secret = {"TAP_QONTO_CLIENT_SECRET": "s3cret", "TAP_QONTO_REFRESH_TOKEN": "s3cret"}
     for form in ("markdown", "json"):
-        outcome = command(tmp_path, "--about", f"--format={form}", env=secret)
+        outcome = here(tmp_path, "--about", f"--format={form}", env=secret)
         assert outcome.code == 0, outcome.log
         assert all(name in outcome.out for name in SCHEMA["properties"])
         assert "s3cret" not in outcome.out + outcome.log
@@ -82,17 +82,20 @@ def test_about_names_every_setting_and_no_secret(tmp_path: Path) -> None:
 
 
 def test_help_shows_what_to_type(tmp_path: Path) -> None:
-    outcome = command(tmp_path, "--help")
+    outcome = here(tmp_path, "--help")
     assert outcome.code == 0
     assert "tap-qonto-auth login" in outcome.out
     assert "Exit codes" in outcome.out
 
 
+def tested(folder: Path, config: dict[str, t.Any]) -> Outcome:
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return here(folder, "--test", "--config", "config.json")
+
+
 def test_test_reads_one_row_of_each_stream_and_asks_for_little(tmp_path: Path) -> None:
     with running(organizations=8, transactions=0, gates=False) as qonto:
-        outcome = command(
-            tmp_path, "--test", config=qonto.config(token_store=f"sqlite:///{tmp_path}/s.db")
-        )
+        outcome = tested(tmp_path, qonto.config(token_store=f"sqlite:///{tmp_path}/s.db"))
         assert outcome.code == 0, outcome.log
         assert outcome.counts["labels"] == outcome.counts["organization"] == 1
         asked = sum(1 for one in qonto.requests if one.path == "/v2/labels")
@@ -102,9 +105,7 @@ def test_test_reads_one_row_of_each_stream_and_asks_for_little(tmp_path: Path) -
 def test_test_says_what_can_not_be_read(tmp_path: Path) -> None:
     with running(organizations=1, transactions=0, gates=False) as qonto:
         qonto.faults.add("status", status=422, path="/v2/labels")
-        outcome = command(
-            tmp_path, "--test", config=qonto.config(token_store=f"sqlite:///{tmp_path}/s.db")
-        )
+        outcome = tested(tmp_path, qonto.config(token_store=f"sqlite:///{tmp_path}/s.db"))
     assert outcome.code == 1
     assert "failed   labels" in outcome.log
 
@@ -117,7 +118,3 @@ def test_what_is_slow_to_import_is_imported_where_a_session_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
-
-
-def test_the_command_stands_beside_python() -> None:
-    assert COMMAND.exists()
