@@ -353,6 +353,8 @@ def _refusal(
         )
     elif status == 410:  # noqa: PLR2004
         why = "Qonto has retired it"  # Q88
+    elif request.organization_id is None:
+        why = "there is nothing at this address: check api_url"
     else:
         why = "not found, or the feature is switched off"  # Q83
     return RequestDenied(str(request), why, status, trace)

@@ -149,6 +149,9 @@ MADE: dict[str, Callable[[Server, str], dict[str, t.Any]]] = {
     "a token store that can't be written": lambda qonto, _store: qonto.config(
         token_store="sqlite:////dev/null/sessions.db"
     ),
+    "a wrong `api_url`": lambda qonto, store: qonto.config(
+        token_store=store, api_url=f"{qonto.url}/v3"
+    ),
     "a scope that was not granted": lambda qonto, store: with_scope(
         qonto, store, "organization.read"
     ),
