@@ -5,8 +5,8 @@
 MOMENT is `before` (the process begins with the broken disk) or `between` (it breaks between the
 server's answer and the write) or `mended` (the same, and it is mended before the end). FAULT is
 `full` or `remounted`, for which FOLDER gets a little tmpfs of 1 MB; `read-only`, which takes the
-right to write from the file and its folder; or `limit`, a limit on the size of files. Settings come
-from the environment.
+right to write from the file and its folder; `limit`, a limit on the size of files; or `none`.
+COMMAND is one of `tap-qonto-auth`, or `tap`. Settings come from the environment.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from tap_qonto import renewal
 from tap_qonto.cli import auth as cli
 from tap_qonto.oauth import Grant, TokenEndpoint
+from tap_qonto.tap import TapQonto
 
 folder, moment, fault = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 filler = folder / "filler"
@@ -51,7 +52,7 @@ def break_it() -> None:
     elif fault == "read-only":
         allow_writing(allowed=False)
         atexit.register(allow_writing, allowed=True)
-    else:
+    elif fault == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
 
@@ -93,4 +94,6 @@ if moment == "mended":
         save(keeper, at_once=at_once)
 
     renewal.Renewal.save_unsaved = mend_and_save  # type: ignore[method-assign]
+if sys.argv[4] == "tap":
+    TapQonto.cli([])
 cli.auth(sys.argv[4:])

@@ -12,14 +12,16 @@ import pytest
 from sessions import age, ask, open_session
 from token_server import MARK
 
+from demo.server import running
 from tap_qonto.renewal import open_store
+from tap_qonto.settings import Settings
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from token_server import TokenServer
 
-    from tap_qonto.settings import Settings
+    from demo.server import Server
 
 NAMESPACE = ["unshare", "--mount", "--map-root-user"]
 FAULTS = ["full", "read-only"]
@@ -44,7 +46,11 @@ def expired(server: TokenServer, settings: Callable[..., Settings], tmp_path: Pa
 
 
 def refresh(
-    server: TokenServer, settings: Settings, moment: str, fault: str, command: str = "refresh"
+    server: TokenServer | Server,
+    settings: Settings,
+    moment: str,
+    fault: str,
+    command: str = "refresh",
 ) -> subprocess.CompletedProcess[str]:
     """Run `tap-qonto-auth` on a disk that breaks."""
     folder = open_store(settings).path.parent
@@ -66,7 +72,12 @@ def refresh(
             fault,
             command,
         ],
-        env=os.environ | {f"TAP_QONTO_{name.upper()}": value for name, value in config.items()},
+        env=os.environ
+        | {
+            f"TAP_QONTO_{name.upper()}": value
+            for name, value in config.items()
+            if isinstance(value, str)
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -117,6 +128,23 @@ def test_a_disk_that_is_mended_before_the_end_gets_the_new_tokens(
         server.grace = 0
         assert ask(server, open_session(expired)).status_code == 200
         assert server.refreshes == 1
+
+
+@pytest.mark.slow
+def test_a_tap_whose_disk_breaks_reads_everything_and_ends_loudly(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    with running(seed=7, organizations=2, transactions=40) as qonto:
+        store = f"sqlite:///{tmp_path / 'disk' / 'sessions.db'}"
+        seeded = Settings.from_config(qonto.config(token_store=store))
+        open_session(seeded).session()
+        age(seeded, 3600)
+        broken = refresh(qonto, seeded, "between", "limit", command="tap")
+        assert broken.returncode == 1
+        assert "Make it writable and run again at once" in broken.stderr
+        again = refresh(qonto, seeded, "before", "none", command="tap")
+        assert again.returncode == 0
+    rows = [done.stdout.count('"RECORD"') for done in (broken, again)]
+    assert rows[0] == rows[1] > 100
 
 
 @pytest.mark.slow
