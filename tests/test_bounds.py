@@ -1,0 +1,94 @@
+"""What runs ahead is bounded, and ends: pages in memory, requests, threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+import typing as t
+
+import pytest
+
+from tap_qonto.readahead import ReadAhead
+from tap_qonto.transport import Answer, Request
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from tap_qonto.readahead import Fetch
+
+THREADS = 4
+WINDOW = 2 * THREADS
+
+
+class Meter:
+    """Answers at once, and counts how many answers are further than the reader."""
+
+    def __init__(self) -> None:
+        self.sent = self.read = self.most = 0
+        self._lock = threading.Lock()
+
+    def send(self, request: Request) -> Answer:
+        with self._lock:
+            self.sent += 1
+            self.most = max(self.most, self.sent - self.read)
+        return Answer(request.params, None)
+
+
+def pages(count: int) -> Callable[[Fetch], Generator[t.Any, None, str]]:
+    """A long walk: asks as far ahead as it may."""
+
+    def walk(fetch: Fetch) -> Generator[t.Any, None, str]:
+        requests = [Request("x", None, "/v2/x", (("page", str(n)),)) for n in range(count)]
+        for number, request in enumerate(requests):
+            for later in requests[number : number + 2 * WINDOW]:
+                if not fetch.ahead(later):
+                    break
+            yield fetch(request).body
+        return "end"
+
+    return walk
+
+
+def alive() -> list[str]:
+    return [one.name for one in threading.enumerate() if one.name.startswith("qonto-")]
+
+
+@pytest.mark.parametrize("shape", [(1, 400), (400, 1), (20, 20)], ids=["deep", "wide", "both"])
+def test_a_slow_reader_is_never_followed_by_more_pages_than_the_window(
+    shape: tuple[int, int],
+) -> None:
+    walks, length = shape
+    meter = Meter()
+    ahead = ReadAhead(
+        [(number, pages(length)) for number in range(walks)], meter.send, threads=THREADS
+    )
+    got = []
+    for number in range(walks):
+        for body in ahead.read(number):
+            meter.read += 1
+            if meter.read % 50 == 0:
+                time.sleep(0.05)  # all that may run ahead does
+            got.append((number, body))
+    ahead.close()
+    assert got == [
+        (number, (("page", str(page)),)) for number in range(walks) for page in range(length)
+    ]
+    # pages that wait for the reader, pages sent ahead, and one in the hand of each thread
+    assert meter.most <= 2 * WINDOW + THREADS + 1
+
+
+def test_nothing_is_sent_after_the_end_and_no_thread_stays() -> None:
+    meter = Meter()
+    ahead = ReadAhead([(0, pages(10_000))], meter.send, threads=THREADS)
+    walk = ahead.read(0)
+    for _ in range(5):
+        next(walk)
+    ahead.close()
+    walk.close()
+    for thread in threading.enumerate():
+        if thread.name.startswith("qonto-"):
+            thread.join(10)
+    assert not alive()
+    sent = meter.sent
+    time.sleep(0.1)
+    assert meter.sent == sent
