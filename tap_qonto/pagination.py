@@ -2,55 +2,52 @@
 
 Why it is correct
 -----------------
-*One page is a snapshot.* A list that fits in one answer needs nothing else.
+The rows of one answer are a slice of the list as it stood at one moment. Between two answers rows
+come, go and move, so page numbers alone prove nothing: a row that leaves pulls every later row one
+place forward, across the border between two pages, unseen. Assumed is only this: rows that do not
+change keep their order, and a row that changes gets a key (`updated_at`) of now. So in a list
+sorted by that key rows come in at the end and leave anywhere. Each of three observations proves
+that nothing fell between two slices:
 
-*Page numbers are not.* When a row leaves a list, every later row moves one place forward, across
-the border between two pages. Two facts are proof that none did:
+1. **The key.** A slice that begins at the key up to which all was read goes on from there,
+   whenever it was taken. It takes one request after the other, and keys that move on.
+2. **The witness.** A slice with a row that was read before, unchanged, goes on from there: what
+   follows that row in the list was read, or follows it in the slice, or lies behind both. Nothing
+   is said about time, so pages may be sent ahead. They are made to overlap by choosing page sizes
+   whose borders fall before the end of what was read; this costs a seventh more requests.
+3. **The place.** Before a row at place p there are p rows, and later no others: they only leave.
+   If slices taken afterwards show p different rows of lower keys, none is missing. So full pages
+   may be read in parallel, the last one first. If another number is seen, something moved: then
+   nothing counts as read, and the key goes on.
 
-1. **The witness.** In a list with a stable order, in which rows may leave, or move to the end,
-   but never come in before a row already read: if a page begins with a row that was read before,
-   then nothing lies unseen between what was read and this page. (All that followed that row was
-   read up to a row; what follows now is a part of the same, then the unread rest, in the same
-   order.) A page that begins with an unknown row proves nothing: step back and read again.
-   Pages are made to overlap by choosing a page size whose border falls before the end of what
-   was read, or by beginning the next request at the last timestamp read.
-2. **The count.** In a *closed window* (an upper bound on the sort key that lies in the past)
-   rows only leave, since every change sets `updated_at` to now. Its count can only fall. If two
-   answers name the same count, nothing left between them, in whatever order they arrived: the
-   pages of one count are one snapshot and may be read in parallel, at full size.
-
-`changed` reads a closed window in parallel as long as the count stands still, and goes on from a
-witness when it fell. Whether the upper bound and the count can be trusted is asked of the API
-once per stream and run; if not, it walks by key, one page after the other, and needs neither.
+They look at rows, which come from one query, and never at counts, totals and upper bounds, which
+may be absent, stale or wrong (Q17-Q22): those are hints what to ask for, when to give up early,
+and whether to look again at the end.
 
 *Bookmarks.* What is returned, or handed over with a batch, is a moment up to which every row was
-read: never later than the server's clock at the first answer, less `MARGIN`, and never later than
-our own clock. The next run begins there: rows of the margin may come twice, none is missed, also
-if a commit becomes visible a little after its timestamp, or if servers disagree about the time.
-Lower bounds are sent one millisecond early: it does not matter whether Qonto includes them.
+handed over: never later than the server's clock at the first answer, less `MARGIN`. The next run
+begins there. So what becomes visible a little after its timestamp, or differs between servers,
+comes again or later, but comes. Lower bounds are sent one `TICK` early: it does not matter
+whether Qonto includes them. Rows behind the bookmark are read as well, but need no proof.
 """
 
 from __future__ import annotations
 
-import itertools
 import typing as t
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from tap_qonto.errors import RequestFailed
-
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable
 
 Row = dict[str, t.Any]
 
 MARGIN = timedelta(seconds=60)
 TICK = timedelta(milliseconds=1)
-SLACK = 3  # rows of overlap asked for at first; doubled whenever they were not enough
+SECOND = timedelta(seconds=1)
 MEMORY = 4  # pages whose rows are remembered as witnesses
 NEVER = datetime.min.replace(tzinfo=timezone.utc)
-PATIENCE = 100  # pages without a proof, one after the other, before a list counts as unreadable
 
 
 class Query(t.NamedTuple):
@@ -61,6 +58,16 @@ class Query(t.NamedTuple):
     number: int = 1
     size: int = 100
 
+    @property
+    def start(self) -> int:
+        """The place of the first row, from 0."""
+        return (self.number - 1) * self.size
+
+    @property
+    def end(self) -> int:
+        """The place after the last row."""
+        return self.number * self.size
+
 
 class Page(t.NamedTuple):
     """One answer. `total` is the count of the whole list, `date` the server's clock, if told."""
@@ -69,10 +76,12 @@ class Page(t.NamedTuple):
     total: int | None
     is_last: bool
     date: datetime | None
+    keys: t.Sequence[datetime | None] = ()
+    """The sort keys of the rows; filled in by `ask`, so that each is read once."""
 
 
 class Batch(t.NamedTuple):
-    """Rows to emit, and a moment up to which every row has been handed over with them."""
+    """Rows to emit, and a moment: with them, every row up to it has been handed over."""
 
     rows: list[Row]
     upto: datetime | None = None
@@ -82,10 +91,22 @@ class Batch(t.NamedTuple):
 class Trust:
     """What was found out about a list of the API, shared by all partitions of a stream."""
 
-    closes: bool | None = None
-    """Is the upper bound honoured, and the count right? None: not asked yet."""
     filters: bool = True
     """Is the lower bound honoured?"""
+    sizes: bool = True
+    """Are smaller page sizes honoured?"""
+    overlaps: bool = False
+    """Were they, so far?"""
+    counts: bool = True
+    """Is the total the number of rows that can be read?"""
+    closes: bool = True
+    """Is an upper bound accepted?"""
+    leaps: bool = True
+    """Are far pages accepted?"""
+    size: int | None = None
+    """Rows of a page, if not as many as were asked for at first."""
+    longest: int = 0
+    """The most rows of a page so far."""
 
 
 @dataclass
@@ -99,11 +120,11 @@ class Listing:
     forget: Callable[[], None] = lambda: None
     """Drop what was asked ahead."""
     identity: Callable[[Row], t.Hashable] = lambda row: row.get("id")
-    """What tells a row from all others of the list."""
+    """What tells a row from all others of the list; None, or a tuple with None, if nothing does."""
     key: Callable[[Row], datetime | None] = lambda _: None
     """The row's value of the sort key, in UTC; None if it has none."""
     size: int = 100
-    """Rows of a full page."""
+    """Rows of a full page: what is asked for, or what came, if that was less."""
     can_close: bool = True
     """Does the list take an upper bound at all?"""
     trust: Trust = field(default_factory=Trust)
@@ -114,228 +135,121 @@ class Listing:
 def page_of(rows: list[Row], meta: t.Any, query: Query, date: datetime | None) -> Page:
     """Make a page of the rows and the `meta` of an answer (Q17-Q19).
 
-    The last one is empty, or its number reaches `total_pages`. `next_page` alone is not believed:
-    cards leave it out on the last page, payment links send 0. Without `meta`, a short page ends.
+    The last one is empty; or it is not full, its number reaches `total_pages`, and `next_page`
+    does not say otherwise. `next_page` alone is not believed: cards leave it out on the last
+    page, payment links send 0.
     """
     meta = meta if isinstance(meta, dict) else {}
     pages, following, total = (
-        value if isinstance(value, int) and not isinstance(value, bool) else None
-        for value in (meta.get("total_pages"), meta.get("next_page"), meta.get("total_count"))
+        _number(meta.get(name)) for name in ("total_pages", "next_page", "total_count")
     )
-    if not rows:
-        is_last = True
-    elif pages is None and "next_page" not in meta and "total_pages" not in meta:
-        is_last = len(rows) < query.size
-    else:
-        is_last = query.number >= (pages or 0) and (following or 0) <= query.number
-    return Page(rows, total, is_last, date)
+    is_last = len(rows) < query.size and max(pages or 0, following or 0) <= query.number
+    return Page(rows, total, is_last or not rows, date)
 
 
 def frozen(date: datetime | None) -> datetime | None:
     """Up to when an answer of that server time is surely complete; None if it told no time."""
-    return min(date, datetime.now(timezone.utc)) - MARGIN if date else None
+    return date - MARGIN if date else None
 
 
 class Memory:
-    """The rows read last, in their version, as witnesses; and the count told last."""
+    """The rows of the last pages, as witnesses; and how many different ones were seen."""
 
     def __init__(self, listing: Listing) -> None:
-        self._version = lambda row: (listing.identity(row), listing.key(row))
-        self._pages: deque[set[t.Hashable]] = deque(maxlen=MEMORY)
-        self.total: int | None = None
+        self._identity = listing.identity
+        self._rows: dict[t.Hashable, tuple[datetime | None, Row, int]] = {}
+        self._pages: deque[list[t.Hashable]] = deque()
+        self._serial = 0
+        self.seen = 0
 
-    def knows(self, row: Row) -> bool:
-        version = self._version(row)
-        return any(version in page for page in self._pages)
+    @property
+    def last(self) -> list[t.Hashable]:
+        """The names of the rows of the last page."""
+        return self._pages[-1]
 
-    def new(self, rows: list[Row]) -> list[Row]:
-        """Remember `rows`; return those that were not known in this version."""
-        fresh = [row for row in rows if not self.knows(row)]
-        self._pages.append({self._version(row) for row in rows})
+    def names(self, rows: list[Row]) -> list[t.Hashable]:
+        """Return what tells each row from the others: all of it, if it has no identity."""
+        names: list[t.Hashable] = [*map(self._identity, rows)]
+        for place, name in enumerate(names):
+            if name is None or (isinstance(name, tuple) and (not name or None in name)):
+                names[place] = repr(rows[place])
+        return names
+
+    def knows_any(self, page: Page) -> bool:
+        """Is one of the rows remembered, with the same key?"""
+        known = self._rows
+        return any(
+            name in known and known[name][0] == key
+            for name, key in zip(self.names(page.rows), page.keys, strict=True)
+        )
+
+    def new(self, page: Page) -> list[Row]:
+        """Remember the rows; return those that were not known as they are now."""
+        names, known = self.names(page.rows), self._rows
+        fresh = []
+        self._serial += 1
+        for name, key, row in zip(names, page.keys, page.rows, strict=True):
+            former = known.get(name)
+            if former is None or former[0] != key:
+                self.seen += 1
+                fresh.append(row)
+            elif former[1] != row:
+                fresh.append(row)
+            known[name] = (key, row, self._serial)
+        self._pages.append(names)
+        if len(self._pages) > MEMORY:
+            forgotten = self._serial - MEMORY
+            for name in self._pages.popleft():
+                if name in known and known[name][2] <= forgotten:
+                    del known[name]
         return fresh
 
 
 def opening(listing: Listing, since: datetime | None) -> Query:
-    return Query(since=early(since), size=listing.size)
+    """Return the query of the first page of what changed since then."""
+    listing.size = listing.trust.size or listing.size
+    return Query(since=since - TICK if since else None, size=listing.size)
 
 
-def first_page(listing: Listing, query: Query) -> Page:
-    """Ask for the first page; once more if it is the only one and holds less than it counts."""
-    for _ in range(2):
+def ask(listing: Listing, query: Query) -> Page:
+    """Ask for a page and read its keys; learn from it what the API honours.
+
+    A list of one page that holds less than it counts is asked for once more. A page that is not
+    full is the last if longer ones were seen, or if the next one is empty, or, without `meta`
+    (Q19), the same: totals may be wrong, and pages shorter than they were asked for (Q22).
+    """
+    trust = listing.trust
+    page = listing.page(query)
+    if query.number == 1 and page.is_last and lacks(listing, len(page.rows), page.total):
         page = listing.page(query)
-        if not page.is_last or len(page.rows) >= (page.total or 0):
-            return page
-    listing.warn(f"Qonto counts {page.total} rows and gave {len(page.rows)}, twice")
-    return page
+        if page.is_last and lacks(listing, len(page.rows), page.total):
+            trust.counts = False
+            listing.warn(f"Qonto counts {page.total} rows and gave {len(page.rows)}, twice")
+    count = len(page.rows)
+    if 0 < count < query.size and not (page.is_last and page.total is not None):
+        is_last = count < trust.longest
+        if not is_last:
+            following = listing.page(query._replace(number=query.number + 1)).rows
+            is_last = not following or (page.total is None and following[0] == page.rows[0])
+        page = page._replace(is_last=is_last)
+    if count > query.size or (count < query.size and not page.is_last):
+        if query.size == listing.size:
+            listing.size = trust.size = count
+        else:
+            trust.sizes = False
+    trust.longest = max(trust.longest, count)
+    return page._replace(keys=[*map(listing.key, page.rows)])
 
 
-def closes(listing: Listing, first: Page, since: datetime | None) -> bool:
-    """Ask once per stream whether the upper bound cuts the list, and the count with it."""
-    if listing.trust.closes is None:
-        begin = listing.key(first.rows[0])
-        if first.total is None or begin is None or begin == highest(listing, first.rows):
-            return False  # a page of one timestamp can't tell
-        part = listing.page(Query(early(since), begin, 1, listing.size))
-        listing.trust.closes = (
-            part.total is not None
-            and part.total < first.total
-            and all((listing.key(row) or begin) <= begin for row in part.rows)
-        )
-    return listing.trust.closes
-
-
-def closed(
-    listing: Listing, window: Query, memory: Memory
-) -> Generator[Batch, None, datetime | None]:
-    """Read a closed window in parallel. Returns the key up to which it was read.
-
-    Stops early if the window turns out to be open: whoever called goes on by key.
-    """
-    reached = window.since
-    for rows in numbered(listing, window._replace(size=listing.size), memory, parallel=True):
-        if any(window.until < (listing.key(row) or NEVER) for row in rows if window.until):
-            listing.trust.closes = False
-            break
-        yield Batch(rows, reached)
-        reached = highest(listing, rows) or reached
-    return reached
-
-
-def by_key(
-    listing: Listing, reached: datetime | None, upto: datetime | None, memory: Memory
-) -> Generator[Batch, None, bool]:
-    """Go on from the last key read, one request after the other, to the end of the list.
-
-    The end is the last page, or the moment at which the first answer was given: what changes
-    later belongs to the next run. A page that begins at the last key read can't leave a gap.
-    False if the lower bound is not honoured: the list has to be read by number.
-    """
-    while True:
-        query = opening(listing, reached)
-        page = listing.page(query)
-        if not honoured(listing, page.rows, reached):
-            return False
-        bookmark = min(reached, upto) if reached and upto else reached
-        yield Batch(memory.new(page.rows), bookmark)
-        last = highest(listing, page.rows)
-        if page.is_last or (upto and last and last > upto + MARGIN):
-            return True
-        if last == reached:  # a whole page of one timestamp: go through it by number
-            for rows in numbered(listing, query, memory, offset=len(page.rows)):
-                yield Batch(rows, bookmark)
-                last = highest(listing, rows) or last
-                if last != reached:
-                    break
-            else:
-                return True
-        reached = last
-
-
-def numbered(
-    listing: Listing, window: Query, memory: Memory, *, offset: int = 0, parallel: bool = False
-) -> Iterator[list[Row]]:
-    """Yield the rows that `memory` does not know, page by page, without a gap.
-
-    `offset`: so many rows of the list have been read. `parallel`: the window is closed and its
-    count is right, so pages of one count need no witness.
-    """
-    size, number, slack, misses = listing.size, 1, SLACK, 0
-    if offset:
-        size, number = _overlapping(offset, slack, listing.size)
-    former: list[Row] = []
-    try:
-        while True:
-            query = window._replace(number=number, size=size)
-            if parallel:
-                send_ahead(listing, query, memory.total)
-            page = listing.page(query)
-            start = (number - 1) * size
-            counted = parallel and page.total is not None and page.total == memory.total
-            witnessed = bool(page.rows) and memory.knows(page.rows[0])
-            if start and not counted and not witnessed:
-                # a gap is possible: step back, further each time
-                listing.forget()
-                misses += 1
-                if misses > PATIENCE:
-                    raise RequestFailed(
-                        "the list changes faster than it can be read, or has no stable order"
-                    )
-                if slack < listing.size // 2:
-                    slack *= 2
-                else:
-                    offset = max(0, offset - listing.size // 2)
-                if page.total is not None:
-                    offset = min(offset, page.total)
-                size, number = _overlapping(offset, slack, listing.size)
-                continue
-            refuse_repetition(listing, former, page.rows)
-            misses, former, memory.total = 0, page.rows, page.total
-            slack = max(SLACK, slack // 2)
-            yield memory.new(page.rows)
-            if page.is_last:
-                return
-            offset = start + len(page.rows)
-            if parallel:
-                number += 1
-            else:
-                size, number = _overlapping(offset, slack, listing.size)
-    finally:
-        listing.forget()
-
-
-def _overlapping(offset: int, slack: int, largest: int) -> tuple[int, int]:
-    """Choose (size, number) of the page that reaches furthest and begins `slack` rows early.
-
-    Pages begin at multiples of their size: of all sizes, some border lies just before the row
-    wanted. The page's end lies behind `offset` as long as `slack` is at most half of `largest`.
-    """
-    start = max(0, offset - slack)
-    return max(
-        ((size, start // size + 1) for size in range(largest // 2 + 1, largest + 1)),
-        key=lambda page: page[0] * page[1],
-    )
-
-
-def send_ahead(listing: Listing, query: Query, total: int | None) -> None:
-    """Ask for the pages after `query`, as many as the count has and the transport takes."""
-    last = -(-(total or 0) // query.size)
-    listing.ahead(query)
-    for number in range(query.number + 1, last + 1):
-        if not listing.ahead(query._replace(number=number)):
-            break
-
-
-def refuse_repetition(listing: Listing, former: list[Row], rows: list[Row]) -> None:
-    if (
-        rows
-        and len(rows) == len(former)
-        and [*map(listing.identity, rows)] == [*map(listing.identity, former)]
-    ):
-        raise RequestFailed("Qonto repeats the former page: page numbers are ignored")
-
-
-def honoured(listing: Listing, rows: list[Row], since: datetime | None) -> bool:
-    """Does the first row respect the lower bound (Q33)? Says so once per stream if not."""
-    lowest = listing.key(rows[0]) if rows else None
-    if since is None or lowest is None or lowest >= since - timedelta(seconds=1):
+def honours(listing: Listing, page: Page, since: datetime | None) -> bool:
+    """Do the rows respect the lower bound (Q33)? Says so once per stream if not."""
+    lowest = min((key for key in page.keys if key is not None), default=None)
+    if since is None or lowest is None or lowest >= since - SECOND:
         return True
     if listing.trust.filters:
         listing.trust.filters = False
         listing.warn("Qonto ignores the filter on changes here: all rows are read each time")
     return False
-
-
-def is_ascending(listing: Listing, rows: list[Row]) -> bool:
-    keys = [key for key in map(listing.key, rows) if key is not None]
-    return bool(keys) and all(one <= other for one, other in itertools.pairwise(keys))
-
-
-def has_older(listing: Listing, rows: list[Row], since: datetime | None) -> bool:
-    return since is not None and any((listing.key(row) or since) < since for row in rows)
-
-
-def highest(listing: Listing, rows: list[Row]) -> datetime | None:
-    return max((key for key in map(listing.key, rows) if key is not None), default=None)
 
 
 def lowest(moments: list[datetime | None]) -> datetime | None:
@@ -344,5 +258,15 @@ def lowest(moments: list[datetime | None]) -> datetime | None:
     return min(known) if len(known) == len(moments) else None
 
 
-def early(since: datetime | None) -> datetime | None:
-    return since - TICK if since else None
+def lacks(listing: Listing, seen: int, *totals: int | None) -> bool:
+    """Were fewer rows seen than each of these counts says?"""
+    told = [total for total in totals if total is not None]
+    return listing.trust.counts and len(told) == len(totals) and seen < min(told)
+
+
+def _number(value: t.Any) -> int | None:
+    """A whole number of `meta`, also where it is sent as text."""
+    try:
+        return None if isinstance(value, bool) else int(value)
+    except (TypeError, ValueError, ArithmeticError):
+        return None

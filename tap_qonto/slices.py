@@ -1,0 +1,263 @@
+"""From slice to slice of a list that moves: by the witness, by the place. Proofs: `pagination`."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+from collections import deque
+
+from tap_qonto.errors import RequestFailed, RequestRejected
+from tap_qonto.pagination import TICK, Batch, Memory, ask, lacks, opening
+
+if t.TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+    from datetime import datetime
+
+    from tap_qonto.pagination import Listing, Page, Query, Row
+
+SLACK = 3  # rows of overlap asked for at first; doubled whenever they were not enough
+SMALLEST = 16  # the smallest full page of which every place can be overlapped
+PATIENCE = 30  # requests without progress, one after the other, before a list is given up
+
+
+def numbered(
+    listing: Listing, window: Query, memory: Memory, *, offset: int = 0
+) -> Iterator[tuple[list[Row], Page]]:
+    """Read a list behind its first `offset` rows, by the witness, pages ahead.
+
+    Yields the rows that `memory` does not know, and the page they came with. Ends before the
+    last page if page sizes can't be chosen.
+
+    Raises:
+        RequestFailed: the list changes faster than it can be read, has no stable order, or
+            ignores page numbers.
+    """
+    steps = _Steps(listing, window, offset)
+    first: Row | None = None  # of the former page, which was asked for at
+    start = -1
+    try:
+        while listing.trust.sizes and listing.size >= SMALLEST:
+            query = steps.following()
+            page = ask(listing, query)
+            repeats = query.start > start >= 0 and page.rows[:1] == [first]
+            if query.start and (repeats or not memory.knows_any(page)):
+                steps.back()
+                continue
+            start, first = query.start, page.rows[0] if page.rows else None
+            rows = memory.new(page)
+            yield rows, page
+            if page.is_last:
+                return
+            steps.forward(start + len(page.rows), page.total or 0, is_new=bool(rows))
+            listing.trust.overlaps |= start > 0
+    finally:
+        listing.forget()
+
+
+class _Steps:
+    """Which pages to ask for, so that they overlap by `slack` rows; how far to step back."""
+
+    def __init__(self, listing: Listing, window: Query, offset: int) -> None:
+        self._listing = listing
+        self._window = window
+        self._offset = self._furthest = offset
+        self._total = 0
+        self._slack = SLACK
+        self._stride = listing.size // 2
+        self._misses = 0
+        self._planned: deque[Query] = deque()
+
+    def following(self) -> Query:
+        """Return the next query; send others ahead, as far as the count goes."""
+        planned = self._planned
+        if not planned:
+            planned.append(self._overlapping(self._offset))
+        while planned[-1].end < self._total:
+            query = self._overlapping(planned[-1].end)
+            if not self._listing.ahead(query):
+                break
+            planned.append(query)
+        return planned.popleft()
+
+    def forward(self, offset: int, total: int, *, is_new: bool) -> None:
+        """Go on from `offset`."""
+        self._offset, self._total = offset, total
+        if is_new:
+            self._furthest = max(self._furthest, offset)
+            self._slack = max(SLACK, self._slack // 2)
+            self._stride = self._listing.size // 2
+        else:
+            self._missed()
+
+    def back(self) -> None:
+        """A gap is possible: step back, further each time."""
+        self._listing.forget()
+        self._planned.clear()
+        most = self._listing.size // 2
+        if self._slack == most:
+            self._offset = max(0, self._offset - self._stride)
+            self._stride *= 2
+        self._slack = min(2 * self._slack, most)
+        self._missed()
+
+    def _missed(self) -> None:
+        trust, size = self._listing.trust, self._listing.size
+        self._misses += 1
+        if self._misses > PATIENCE // 3 and not trust.overlaps:
+            trust.sizes = False  # never, on no page of the stream
+        elif self._misses > PATIENCE + 2 * self._furthest // size:
+            raise RequestFailed(
+                "the list changes faster than it can be read, has no stable order, or ignores "
+                "page numbers"
+            )
+
+    def _overlapping(self, offset: int) -> Query:
+        """Choose size and number of the page that reaches furthest and begins early enough.
+
+        Pages begin at multiples of their size: of all sizes, some border lies just before the row
+        wanted. With too much slack none may reach beyond `offset`; then less has to do.
+        """
+        slack = self._slack
+        while True:
+            start = max(0, offset - slack)
+            sizes = range(1, self._listing.size + 1)
+            end, size = max(((start // size + 1) * size, size) for size in sizes)
+            if end > offset or slack <= 1:
+                return self._window._replace(number=end // size, size=size)
+            slack //= 2
+
+
+def plain(listing: Listing, window: Query, memory: Memory) -> Iterator[tuple[list[Row], Page]]:
+    """Read all pages by number where their size can't be chosen: only as good as the count."""
+    number, misses = 1, 0
+    former: Page | None = None
+    while True:
+        page = ask(listing, window._replace(number=number, size=listing.size))
+        if former and page.total != former.total:  # something moved: from the beginning
+            number, former, misses = 1, None, misses + 1
+            if misses > PATIENCE:
+                raise RequestFailed("the list changes faster than it can be read")
+            continue
+        if former and page.rows and page.rows[0] == former.rows[0]:
+            raise RequestFailed("Qonto repeats a page: page numbers are ignored")
+        yield memory.new(page), page
+        if page.is_last:
+            return
+        number, former = number + 1, page
+
+
+def leap(
+    listing: Listing, memory: Memory, reached: datetime, upto: datetime, pages: int
+) -> Generator[Batch, None, datetime | None]:
+    """Read `pages` full pages from `reached` on, in parallel, by the place.
+
+    Returns the key up to which then nothing is missing; None if that is not proven.
+    Rows of a key before `upto` can only leave.
+    """
+    # the upper bound is not needed: with it, a count that falls tells early that a row left
+    closes = listing.can_close and listing.trust.closes
+    window = opening(listing, reached)._replace(until=upto - TICK if closes else None)
+    size = window.size
+    try:
+        pages, last, bound = _far(listing, window, pages, reached, upto)
+    except RequestRejected:  # the upper bound, or a page so far off
+        listing.trust.closes, listing.trust.leaps = False, not closes
+        return None
+    if last is None:
+        return None
+    keys = t.cast("list[datetime]", last.keys)
+    names = {name for name, key in zip(memory.names(last.rows), keys, strict=True) if key < bound}
+    place = (pages - 1) * size + len(names)
+    try:
+        for number in range(1, pages):
+            for other in range(number, pages):
+                if not listing.ahead(window._replace(number=other)):
+                    break
+            page = ask(listing, window._replace(number=number))
+            fresh = memory.new(page)
+            names.update(
+                name
+                for name, key in zip(memory.last, page.keys, strict=True)
+                if key is not None and key < bound
+            )
+            yield Batch(fresh, reached)
+            if page.total != last.total or len(page.rows) != size or not is_ascending(page.keys):
+                return None
+    finally:
+        listing.forget()
+    yield Batch(memory.new(last), reached)
+    if len(names) != place or not is_ascending(last.keys):
+        return None
+    return max(upto, *keys) if last.is_last else max(keys)
+
+
+def _far(
+    listing: Listing, window: Query, pages: int, reached: datetime, upto: datetime
+) -> tuple[int, Page | None, datetime]:
+    """Ask for a far page whose place tells something: page `pages`, or one near it.
+
+    Returns its number, the page, and the key below which there are only rows before its end.
+    That is higher than the page's first key, since rows of one key may stand on both sides of a
+    border, and than `reached`.
+    """
+    low, high, number = 0, 0, pages  # pages of one key; pages without a row before `upto`
+    for _ in range(PATIENCE):
+        page = ask(listing, window._replace(number=number))
+        keys = [key for key in page.keys if key]
+        page = page._replace(is_last=page.is_last or number + 1 == high)
+        bound = upto if page.is_last else min(upto, max(keys, default=upto))
+        if keys and len(keys) == len(page.rows) and keys[0] < bound > reached:
+            return number, page, bound
+        told = -(-(page.total or 0) // window.size)
+        if not keys or keys[0] >= upto:
+            high = number
+        elif low == number or (not high and told > number):
+            break
+        else:
+            low = number
+        if not high:
+            number = 2 * number if page.total is None else number + 1
+        elif high - low > 1:
+            number = told if low < told < high else (low + high) // 2
+        elif low:
+            number = low
+        else:
+            break
+    return number, None, upto
+
+
+def by_number(
+    listing: Listing, query: Query, first: Page, *, tries: int = 2
+) -> Generator[Batch, None, bool]:
+    """Read the list that begins with `first`, by the witness; once more if rows are lacking.
+
+    Returns whether nothing can have been lost: False if page sizes can't be chosen.
+
+    Raises:
+        RequestFailed: as `numbered`.
+    """
+    offset = len(first.rows)
+    for _ in range(tries):
+        page, memory = first, Memory(listing)
+        if offset:
+            yield Batch(memory.new(first))
+            if first.is_last:
+                return True
+        for rows, page in numbered(listing, query, memory, offset=offset):  # noqa: B007 - used below
+            yield Batch(rows)
+        is_proven = page.is_last
+        if not is_proven:
+            for rows, page in plain(listing, query, memory):  # noqa: B007 - used below
+                yield Batch(rows)
+        if not lacks(listing, memory.seen, first.total, page.total):
+            return is_proven
+        offset = 0
+    listing.trust.counts = False
+    listing.warn(f"Qonto counts {page.total} rows and gave {memory.seen}, twice")
+    return is_proven
+
+
+def is_ascending(keys: Iterable[datetime | None]) -> bool:
+    """Do the keys ascend, all known?"""
+    known = t.cast("list[datetime]", [*keys])
+    return None not in known and all(one <= other for one, other in itertools.pairwise(known))
