@@ -39,6 +39,7 @@ WARN_BEFORE = 14 * DAY
 AHEAD = 120  # seconds before its end that an access token is renewed, or a tenth of its life
 PAUSE = 1.0  # seconds before the first repetition of a request; doubles each time
 SAVE_AGAIN = 5  # seconds between two tries to save a pair that could not be written
+FAIL_FAST = 30  # seconds for which a failed refresh is not tried again by the same process
 REFUSALS = {"invalid_grant", "token_inactive", "token_expired"}  # the latter two: Ory Hydra
 LOGIN = "run `tap-qonto-auth login` (in a Meltano project: `meltano invoke tap-qonto:login`)"
 
@@ -79,6 +80,7 @@ class Renewal:
         self._clock = 0.0  # what the store's clock is ahead of the monotonic one
         self._save_at = 0.0
         self._warned = False
+        self._failed: tuple[QontoError, float] | None = None  # and until when it is repeated
 
     def live(self, rejected: str | None = None) -> Session:
         """Return a session whose access token is alive, and is not the `rejected` one."""
@@ -86,10 +88,16 @@ class Renewal:
             return self._live_unsaved(*self.unsaved, rejected)
         if session := self._usable(self._load(), rejected):
             return session
+        if self._failed and time.monotonic() < self._failed[1]:
+            raise self._failed[0]  # hundreds of partitions need not all find out by themselves
         self._before_request()  # may wait for long: not while others wait for the lock
-        with self.store.locked() as still_held:
-            stored = self._load()
-            return self._usable(stored, rejected) or self._renewed(stored, still_held)
+        try:
+            with self.store.locked() as still_held:
+                stored = self._load()
+                return self._usable(stored, rejected) or self._renewed(stored, still_held)
+        except QontoError as error:
+            self._failed = error, time.monotonic() + FAIL_FAST
+            raise
 
     def good_for(self, session: Session) -> float:
         """Seconds for which the access token may still be used; renewed ahead of its end."""

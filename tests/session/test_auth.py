@@ -236,6 +236,26 @@ def test_a_budget_that_outlasts_the_grace_spends_no_token(
 
 
 @pytest.mark.usefixtures("short_grace")
+def test_a_failed_refresh_is_not_tried_again_by_every_thread(
+    server: TokenServer, session: Settings
+) -> None:
+    server.faults = ["503 before"] * 40
+    age(session, 3600)
+    auth = open_session(session)
+
+    def fails() -> str:
+        with refused(RequestFailed, "answered 503"):
+            auth.session()
+        return "failed"
+
+    assert together(16, fails) == ["failed"] * 16
+    assert server.refreshes <= 5  # of one thread, within its grace
+    auth.renewal._failed = None  # 30 seconds later
+    server.faults.clear()
+    assert ask(server, auth).status_code == 200
+
+
+@pytest.mark.usefixtures("short_grace")
 def test_an_unreachable_server_costs_nothing(server: TokenServer, session: Settings) -> None:
     age(session, 3600)
     store = open_store(session)

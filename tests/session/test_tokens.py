@@ -230,7 +230,7 @@ def test_a_lock_that_postgres_took_away_is_noticed_before_a_token_is_spent(
         with pytest.raises(StoreError, match="can't be kept locked"):
             auth.session()
     assert server.requests == []
-    assert ask(server, auth).status_code == 200
+    assert ask(server, open_session(shared)).status_code == 200
 
 
 def test_two_clients_share_a_store_and_never_mix(folder: Path) -> None:
