@@ -15,6 +15,7 @@ SearchStream           a list that is read with POST
 from __future__ import annotations
 
 import typing as t
+from collections import deque
 from datetime import timedelta
 
 import msgspec
@@ -240,9 +241,12 @@ class PerRowStream(QontoStream):
                 )
                 for parent in parents
             ]
+            upcoming = deque(lists)
             for listing in lists:
-                listing.ahead(Query(size=listing.size))
-            for listing in lists:
+                while upcoming and upcoming[0].ahead(Query(size=upcoming[0].size)):
+                    upcoming.popleft()
+                if upcoming and upcoming[0] is listing:
+                    upcoming.popleft()
                 asked += 1
                 try:
                     yield from whole(listing)

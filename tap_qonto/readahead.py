@@ -4,19 +4,23 @@
     walkers  threads that run the walks of the next partitions ahead of the reader
     pool     threads that send requests; a walk may also send pages ahead within itself
 
-Bounded: at most `window` batches wait for the reader and at most `window` pages are sent ahead
-within walks, whatever the size of an account. Live: the walk being read may always have one
-batch waiting, requests never wait for walks, so the reader always gets on.
+Bounded: about `window` batches wait for the reader and about as many pages are sent ahead within
+walks, whatever the size of an account. Live: the walk being read may always have one batch
+waiting, requests never wait for walks, so the reader always gets on.
 All threads are daemons: an exception or a signal in the reader's thread never waits for them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import queue
 import threading
 import typing as t
 from collections import deque
 from concurrent.futures import Future
+
+from tap_qonto.budget import BudgetClosed
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Iterable
@@ -30,69 +34,96 @@ STEP = 0.2  # seconds between looks at `interrupted` while the reader waits
 
 
 class Fetch:
-    """Sends the requests of one walk on the pool; `ahead` sends before the answer is wanted."""
+    """Sends the requests of one walk on the pool; `ahead` sends before the answer is wanted.
 
-    def __init__(self, pool: _Pool) -> None:
+    The walk that is read next may send `window` pages ahead, all others together half as many:
+    what waits for them must not slow down the one that is waited for.
+    """
+
+    def __init__(self, pool: _Pool, is_next: Callable[[], bool] = lambda: True) -> None:
         self._pool = pool
-        self._sent: dict[Request, Future[Answer]] = {}
-        self._branches: list[Fetch] = []
+        self._is_next = is_next
+        self._sent: dict[Request, tuple[Future[Answer], bool]] = {}  # and if with a permit
+        self._own: set[Request] = set()
 
     def branch(self) -> Fetch:
         """Return a sibling for another list of the same walk: it forgets on its own."""
-        self._branches.append(Fetch(self._pool))
-        return self._branches[-1]
+        branch = Fetch(self._pool, self._is_next)
+        branch._sent = self._sent
+        return branch
 
     def __call__(self, request: Request) -> Answer:
         """Return the answer, sent ahead or sent now. Raises what `Transport.send` raises."""
-        future = self._sent.pop(request, None)
-        if future is None:
+        self._own.discard(request)
+        if request not in self._sent:
             return self._pool.submit(request).result()
+        future, has_permit = self._sent.pop(request)
         try:
             return future.result()
         finally:
-            self._pool.ahead.release()
+            if has_permit:
+                self._pool.permits.release()
 
     def ahead(self, request: Request) -> bool:
         """Send `request` now, to be asked for later. False if as many as allowed are ahead."""
         if request in self._sent:
             return True
-        if not self._pool.ahead.acquire(blocking=False):
+        is_next = self._is_next()
+        if is_next and len(self._sent) >= self._pool.window:
             return False
-        self._sent[request] = self._pool.submit(request)
+        if not is_next and not self._pool.permits.acquire(blocking=False):
+            return False
+        self._sent[request] = self._pool.submit(request), not is_next
+        self._own.add(request)
         return True
 
     def forget(self) -> None:
-        """Drop what was sent ahead: the answers no longer fit."""
-        for future in self._sent.values():
+        """Drop what this list sent ahead: the answers no longer fit."""
+        for request in self._own:
+            self._drop(request)
+        self._own.clear()
+
+    def end(self) -> None:
+        """Drop what all lists of the walk sent ahead."""
+        for request in [*self._sent]:
+            self._drop(request)
+
+    def _drop(self, request: Request) -> None:
+        if request in self._sent:
+            future, has_permit = self._sent.pop(request)
             future.cancel()
-            self._pool.ahead.release()
-        self._sent.clear()
-        for branch in self._branches:
-            branch.forget()
+            if has_permit:
+                self._pool.permits.release()
 
 
 class _Pool:
     """Threads that send requests, first come, first served."""
 
-    def __init__(self, send: Callable[[Request], Answer], threads: int, window: int) -> None:
+    def __init__(self, send: Callable[[Request], Answer], threads: int) -> None:
         self._send = send
         self._queue: queue.SimpleQueue[tuple[Future[Answer], Request] | None] = queue.SimpleQueue()
-        self.ahead = threading.Semaphore(window)
-        self._threads = [
-            threading.Thread(target=self._work, name=f"qonto-request-{number}", daemon=True)
-            for number in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._threads = threads
+        self.window = 2 * threads
+        self.permits = threading.Semaphore(threads)
+        for number in range(threads):
+            threading.Thread(target=self._work, name=f"qonto-request-{number}", daemon=True).start()
 
     def submit(self, request: Request) -> Future[Answer]:
         future: Future[Answer] = Future()
-        self._queue.put((future, request))
+        with self._lock:
+            if self._closed:
+                future.set_exception(BudgetClosed())
+            else:
+                self._queue.put((future, request))
         return future
 
     def close(self) -> None:
-        for _ in self._threads:
-            self._queue.put(None)
+        with self._lock:
+            self._closed = True
+            for _ in range(self._threads):
+                self._queue.put(None)
 
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
@@ -100,6 +131,8 @@ class _Pool:
             if not future.set_running_or_notify_cancel():
                 continue
             try:
+                if self._closed:
+                    raise BudgetClosed  # noqa: TRY301 - as what the transport raises
                 future.set_result(self._send(request))
             except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
                 future.set_exception(error)
@@ -108,14 +141,16 @@ class _Pool:
 class _Job(t.Generic[_Batch, _Result]):
     """One walk, its batches that wait, and how it ended."""
 
-    def __init__(self, key: Hashable, walk: Callable[[Fetch], Generator[_Batch, None, _Result]]):
+    def __init__(
+        self, key: Hashable, walk: Callable[[Fetch], Generator[_Batch, None, _Result]]
+    ) -> None:
         self.key = key
         self.walk = walk
         self.waiting: deque[_Batch] = deque()
         self.ended = False
         self.dropped = False
         self.result: _Result | None = None
-        self.error: BaseException | None = None
+        self.error: BaseException | None = BudgetClosed()  # until it has ended otherwise
 
 
 class ReadAhead(t.Generic[_Batch, _Result]):
@@ -132,7 +167,6 @@ class ReadAhead(t.Generic[_Batch, _Result]):
         self._plan = iter(plan)
         self._plan_lock = threading.Lock()
         self._jobs: deque[_Job[_Batch, _Result]] = deque()
-        self._window = 2 * threads
         self._held = 0  # batches that wait for the reader
         lock = threading.Lock()
         self._ready = threading.Condition(lock)  # the reader waits here
@@ -141,7 +175,8 @@ class ReadAhead(t.Generic[_Batch, _Result]):
         self._exhausted = False
         self._plan_error: BaseException | None = None
         self._interrupted = interrupted
-        self._pool = _Pool(send, threads, self._window)
+        self._pool = _Pool(send, threads)
+        self._window = self._pool.window
         for number in range(threads):
             threading.Thread(target=self._walk_on, name=f"qonto-walk-{number}", daemon=True).start()
 
@@ -150,6 +185,7 @@ class ReadAhead(t.Generic[_Batch, _Result]):
 
         Raises:
             KeyError: if no walk of that key is ahead in the plan.
+            BudgetClosed: closed before the walk ended.
             Whatever the walk raised, after the batches that came before.
         """
         job = self._reach(key)
@@ -186,6 +222,8 @@ class ReadAhead(t.Generic[_Batch, _Result]):
                     raise self._plan_error
                 if self._exhausted:
                     raise KeyError(key)
+                if self._closed:
+                    raise BudgetClosed
                 self._ready.wait(STEP)
             self._interrupted()
 
@@ -197,7 +235,7 @@ class ReadAhead(t.Generic[_Batch, _Result]):
                     self._held -= 1
                     self._room.notify_all()
                     return job.waiting.popleft()
-                if job.ended:
+                if job.ended or self._closed:
                     return None
                 self._ready.wait(STEP)
             self._interrupted()
@@ -214,25 +252,23 @@ class ReadAhead(t.Generic[_Batch, _Result]):
     def _walk_on(self) -> None:
         """Run walks, one after the other, until there are none."""
         while (job := self._take()) is not None:
-            fetch = Fetch(self._pool)
-            walk = job.walk(fetch)
+            fetch = Fetch(self._pool, functools.partial(self._is_next, job))
             try:
-                while True:
-                    try:
-                        batch = next(walk)
-                    except StopIteration as end:
-                        job.result = end.value
-                        break
-                    if not self._put(job, batch):
-                        break
+                with contextlib.closing(job.walk(fetch)) as walk:
+                    while self._put(job, next(walk)):
+                        pass
+            except StopIteration as end:
+                job.result, job.error = end.value, None
             except BaseException as error:  # noqa: BLE001 - it belongs to the reader
                 job.error = error
-            finally:
-                walk.close()
-                fetch.forget()
-                with self._ready:
-                    job.ended = True
-                    self._ready.notify_all()
+            fetch.end()
+            with self._ready:
+                job.ended = True
+                self._ready.notify_all()
+
+    def _is_next(self, job: _Job[_Batch, _Result]) -> bool:
+        with self._ready:
+            return bool(self._jobs) and self._jobs[0] is job
 
     def _take(self) -> _Job[_Batch, _Result] | None:
         """Begin the next walk of the plan; None when there is none."""
