@@ -119,7 +119,7 @@ def named(stream: str, row: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 @given(hostile())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_row_is_what_plain_words_make_of_it(case: tuple[str, dict[str, t.Any]]) -> None:
     stream, row = case
     row.pop("organization_id", None)
@@ -263,7 +263,7 @@ def coerced(value: t.Any, schema: dict[str, t.Any]) -> t.Any:
 
 
 @given(hostile())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_the_messages_are_those_of_the_sdk(ways: Ways, case: tuple[str, dict[str, t.Any]]) -> None:
     stream, row = case
     shaped = row_shaper(row_facts(stream))(row, owner(stream))

@@ -26,7 +26,7 @@ NAMES = tuple(stream.name for stream in STREAMS)
 
 @pytest.fixture(scope="module")
 def qonto() -> Iterator[Server]:
-    with running(organizations=4, transactions=30) as server:
+    with running(organizations=4, transactions=24) as server:
         yield server
 
 
@@ -369,7 +369,7 @@ def test_a_stream_that_some_organizations_lack_is_never_dropped(config: Config) 
 def test_no_more_requests_are_in_flight_than_concurrency_allows(
     store: str, concurrency: int
 ) -> None:
-    with running(organizations=4, transactions=300, latency=0.02) as qonto:
+    with running(organizations=4, transactions=240, latency=0.02) as qonto:
         outcome = read(
             qonto.config(token_store=store, concurrency=concurrency),
             catalog=catalog_of("transactions", "labels", "clients", "statements"),
