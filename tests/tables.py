@@ -23,7 +23,7 @@ DUCKDB = {
     "boolean": "boolean",
 }
 POSTGRES = {
-    "array": "jsonb",
+    "array": "jsonb[]",  # of texts: text[]
     "object": "jsonb",
     "date-time": "timestamp",
     "date": "date",
@@ -40,6 +40,8 @@ def columns(schema: Message, types: dict[str, str]) -> dict[str, str]:
         kinds = facts.get("type", ())
         known = [kind for kind in (facts.get("format"), *kinds) if kind in types]
         found[name] = types[known[0]] if known else "varchar"
+        if found[name] == "jsonb[]" and "string" in facts.get("items", {}).get("type", ()):
+            found[name] = "text[]"
     return found
 
 
