@@ -36,6 +36,12 @@ STREAMS = (
     "transactions",
     "user_organizations",
 )
+AGES = (
+    (0, "not yet due"),
+    (30, "up to 30 days late"),
+    (60, "31 to 60 days late"),
+    (90, "61 to 90 days late"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -199,22 +205,10 @@ def test_unpaid_invoices_are_aged_by_due_date_and_count_what_is_still_open(datab
     expected: dict[tuple[str, str], list[int]] = defaultdict(list)
     for name, row in books(qonto, "client_invoices"):
         if row["status"] == "unpaid":
-            late = None
+            age = "no due date"
             if row["due_date"]:
                 late = (today - date.fromisoformat(row["due_date"])).days
-            age = (
-                "no due date"
-                if late is None
-                else "not yet due"
-                if late <= 0
-                else "up to 30 days late"
-                if late <= 30
-                else "31 to 60 days late"
-                if late <= 60
-                else "61 to 90 days late"
-                if late <= 90
-                else "more than 90 days late"
-            )
+                age = next((age for most, age in AGES if late <= most), "more than 90 days late")
             expected[name, age].append(row["total_amount_cents"] - cents(row["amount_paid"]))
     found = {
         (row["organization"], row["age"]): (row["invoices"], row["open_cents"])
