@@ -1,0 +1,154 @@
+"""Lines, and when: rows buffered, the state by time, partitions found by their context."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import typing as t
+from decimal import Decimal
+
+import pytest
+from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
+from singer_sdk.streams._state import StreamStateManager
+
+from tap_qonto import messages
+from tap_qonto.messages import BufferedWriter, IndexedState, IntervalStateWriter, OutputLost
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Context = dict[str, str]
+
+
+class Flushes(io.BytesIO):
+    """A standard output that counts how often it was flushed."""
+
+    flushed = 0
+
+    def flush(self) -> None:
+        self.flushed += 1
+
+
+@contextlib.contextmanager
+def caught() -> Iterator[Flushes]:
+    """Standard output. Not a fixture, since pytest puts its own in place before each test."""
+    raw = Flushes()
+    with contextlib.redirect_stdout(io.TextIOWrapper(raw)):
+        yield raw
+
+
+def lines(out: Flushes) -> list[dict[str, t.Any]]:
+    return [json.loads(line, parse_float=Decimal) for line in out.getvalue().splitlines()]
+
+
+def test_rows_wait_for_the_next_message_of_another_kind() -> None:
+    with caught() as out:
+        writer = BufferedWriter()
+        writer.write_message(SchemaMessage("labels", {"properties": {}}, ["id"]))
+        once = out.flushed
+        for number in range(3):
+            writer.write_message(RecordMessage("labels", {"id": number}))
+        assert out.flushed == once > 0
+        writer.write_message(StateMessage({}))
+        assert out.flushed > once
+        assert [one["type"] for one in lines(out)] == ["SCHEMA", *["RECORD"] * 3, "STATE"]
+
+
+def test_numbers_leave_as_they_came() -> None:
+    with caught() as out:
+        row = {
+            "amount": Decimal("0.10"),
+            "long": 10**30,
+            "tiny": Decimal("0.0000000000000000000001"),
+        }
+        BufferedWriter().write_message(RecordMessage("labels", row))
+        assert b'"amount":0.10' in out.getvalue()
+        assert lines(out)[0]["record"] == row
+
+
+@pytest.mark.parametrize("text", ["é", "\U0001f600", "\u2028", '"\\\n\r\t', "\x1f", ""])
+def test_any_text_is_one_line(text: str) -> None:
+    with caught() as out:
+        BufferedWriter().write_message(RecordMessage("labels", {"name": text}))
+        assert len(out.getvalue().split(b"\n")) == 2
+        assert lines(out)[0]["record"]["name"] == text
+
+
+def test_a_reader_that_is_gone_is_told_from_other_troubles() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with (
+        contextlib.suppress(BrokenPipeError),  # of closing it, with a row still in the buffer
+        os.fdopen(writer, "w") as pipe,
+        contextlib.redirect_stdout(pipe),
+        pytest.raises(OutputLost, match="The target ended before the tap did"),
+    ):
+        BufferedWriter().write_message(StateMessage({}))
+
+
+# -- the state ---------------------------------------------------------------------------------
+
+
+def test_the_state_is_written_once_per_interval_and_at_the_end() -> None:
+    with caught() as out:
+        writer = IntervalStateWriter(BufferedWriter())
+        state: dict[str, t.Any] = {"bookmarks": {}}
+        for number in range(100):
+            state["bookmarks"]["labels"] = {"done": number}
+            writer.write_state(state)
+        writer.flush()
+        writer.flush()
+        assert [one["value"]["bookmarks"]["labels"]["done"] for one in lines(out)] == [0, 99]
+
+
+def test_the_state_is_written_again_when_its_time_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    with caught() as out:
+        monkeypatch.setattr(messages, "STATE_INTERVAL", 0)
+        writer = IntervalStateWriter(BufferedWriter())
+        writer._due = 0.0
+        monkeypatch.setattr(messages, "STATE_SHARE", 0)
+        for number in range(3):
+            writer.write_state({"bookmarks": {"labels": {"done": number}}})
+        assert len(lines(out)) == 3
+
+
+def test_nothing_is_written_before_there_is_a_state() -> None:
+    with caught() as out:
+        IntervalStateWriter(BufferedWriter()).flush()
+        assert out.getvalue() == b""
+
+
+def managers(state: dict[str, t.Any]) -> tuple[IndexedState, StreamStateManager]:
+    facts: dict[str, t.Any] = {"stream_name": "labels", "tap_name": "tap-qonto"}
+    return (
+        IndexedState(tap_state=json.loads(json.dumps(state)), **facts),
+        StreamStateManager(tap_state=json.loads(json.dumps(state)), **facts),
+    )
+
+
+def test_partitions_are_those_that_the_sdk_would_find() -> None:
+    known = [
+        {"context": {"organization_id": "1", "bank_account_id": "2"}, "replication_key_value": "a"},
+        {"context": {"organization_id": "1"}, "replication_key_value": "b"},
+    ]
+    ours, theirs = managers({"bookmarks": {"labels": {"partitions": known}}})
+    wanted: list[Context] = [
+        {"bank_account_id": "2", "organization_id": "1"},
+        {"organization_id": "1"},
+        {"organization_id": "3"},
+        {"organization_id": "3"},
+    ]
+    for context in wanted:
+        ours.get_context_state(context)["seen"] = True
+        theirs.get_context_state(context)["seen"] = True
+    assert ours.tap_state == theirs.tap_state
+    assert len(ours.tap_state["bookmarks"]["labels"]["partitions"]) == 3
+
+
+def test_a_full_table_leaves_nothing_in_the_state() -> None:
+    manager, _ = managers({})
+    manager.state_partitioning_keys = ()
+    manager.get_context_state({"organization_id": "1"})
+    assert manager.tap_state == {"bookmarks": {"labels": {}}}

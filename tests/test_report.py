@@ -1,0 +1,102 @@
+"""The closing table: short whatever went wrong, and true about the exit code."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tap_qonto.report import MOST_LINES, Report
+
+
+@pytest.fixture
+def report() -> Report:
+    return Report(denied_is_failure=False)
+
+
+def lines(report: Report) -> list[str]:
+    return list(report.lines())
+
+
+def test_nothing_to_say_is_nothing_said(report: Report) -> None:
+    assert lines(report) == []
+    assert not report.incomplete
+
+
+def test_streams_with_one_reason_for_the_same_organizations_are_one_line(report: Report) -> None:
+    for organization in ("o1", "o2"):
+        for stream in ("cards", "teams", "labels"):
+            report.denied(stream, organization, "no scope (403)")
+    report.denied("quotes", "o2", "no scope (403)")
+    assert lines(report) == [
+        "skipped  cards, teams, labels: 2 organizations, such as o1: no scope (403)",
+        "skipped  quotes: organization o2: no scope (403)",
+    ]
+
+
+def test_many_streams_are_counted(report: Report) -> None:
+    for number in range(30):
+        report.denied(f"s{number:02}", "o1", "gone")
+    assert lines(report) == [
+        "skipped  s00, s01, s02, s03 and 26 more streams: organization o1: gone"
+    ]
+
+
+def test_a_stream_that_is_missing_everywhere_is_one_line(report: Report) -> None:
+    report.denied("cards", None, "the session lacks the scope card.read")
+    assert lines(report) == [
+        "skipped  cards: all organizations: the session lacks the scope card.read"
+    ]
+
+
+def test_failures_come_first_and_say_stream_and_organization_once(report: Report) -> None:
+    report.denied("cards", "o1", "no scope (403)")
+    report.warned("labels", "o1", "Qonto counts 3 rows and gave 2, twice")
+    report.failed("teams", "o1", "teams of organization o1: Qonto answers 500, request id 1-a.")
+    report.failed("teams", "o2", "teams of organization o2: Qonto answers 500, request id 2-b.")
+    assert lines(report) == [
+        "failed   teams: 2 organizations, such as o1: Qonto answers 500, request id 1-a.",
+        "warned   labels: organization o1: Qonto counts 3 rows and gave 2, twice",
+        "skipped  cards: organization o1: no scope (403)",
+    ]
+
+
+def test_the_table_has_an_end(report: Report) -> None:
+    for number in range(500):
+        report.failed(f"s{number}", "o1", f"reason {number}")
+    assert len(lines(report)) == MOST_LINES + 1
+    assert lines(report)[-1] == f"… and {500 - MOST_LINES} more lines like these"
+
+
+def test_the_same_is_noted_once_from_any_number_of_threads(report: Report) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(400):
+            pool.submit(report.failed, "labels", f"o{number % 4}", "why")
+            pool.submit(report.unreadable, "labels", "created_at")
+    assert len(report.entries) == 4
+    assert "created_at held no date in 400 rows" in lines(report)[-1]
+
+
+@pytest.mark.parametrize(
+    ("note", "denied_is_failure", "incomplete", "gap"),
+    [
+        ("failed", False, True, True),
+        ("denied", False, False, True),
+        ("denied", True, True, True),
+        ("warned", True, False, False),
+    ],
+)
+def test_what_counts_as_a_failure_and_as_a_gap(
+    note: str, denied_is_failure: bool, incomplete: bool, gap: bool
+) -> None:
+    report = Report(denied_is_failure=denied_is_failure)
+    getattr(report, note)("labels", "o1", "why")
+    assert report.incomplete is incomplete
+    assert report.has_gaps("labels") is gap
+    assert report.has_gaps("teams") is False
+
+
+def test_fields_that_are_new_are_counted(report: Report) -> None:
+    report.unknown_fields["labels", "colour"] += 7
+    assert lines(report) == ["new      labels: 'colour' is not in the schema: left out of 7 rows"]
+    assert not report.incomplete
