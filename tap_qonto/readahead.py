@@ -4,9 +4,10 @@
     walkers  threads that run the walks of the next partitions ahead of the reader
     pool     threads that send requests; a walk may also send pages ahead within itself
 
-Bounded: about `window` batches wait for the reader and about as many pages are sent ahead within
-walks, whatever the size of an account. Live: the walk being read may always have one batch
-waiting, requests never wait for walks, so the reader always gets on.
+Bounded: at most `window` batches wait for the reader (and one in the hand of each walker), and at
+most `window` pages are sent ahead within walks, whatever the size of an account. Live: the walk
+being read may always have one batch waiting, requests never wait for walks, so the reader always
+gets on.
 All threads are daemons: an exception or a signal in the reader's thread never waits for them.
 """
 
@@ -36,8 +37,8 @@ STEP = 0.2  # seconds between looks at `interrupted` while the reader waits
 class Fetch:
     """Sends the requests of one walk on the pool; `ahead` sends before the answer is wanted.
 
-    The walk that is read next may send `window` pages ahead, all others together half as many:
-    what waits for them must not slow down the one that is waited for.
+    Three quarters of the window are for the walk that is read next: pages that wait for others,
+    which wait for the reader, must not slow it down.
     """
 
     def __init__(self, pool: _Pool, is_next: Callable[[], bool] = lambda: True) -> None:
@@ -69,7 +70,7 @@ class Fetch:
         if request in self._sent:
             return True
         is_next = self._is_next()
-        if is_next and len(self._sent) >= self._pool.window:
+        if is_next and len(self._sent) >= self._pool.depth:
             return False
         if not is_next and not self._pool.permits.acquire(blocking=False):
             return False
@@ -106,7 +107,8 @@ class _Pool:
         self._closed = False
         self._threads = threads
         self.window = 2 * threads
-        self.permits = threading.Semaphore(threads)
+        self.depth = self.window - threads // 2  # pages ahead of the walk that is read next
+        self.permits = threading.Semaphore(threads // 2)  # pages ahead of all others
         for number in range(threads):
             threading.Thread(target=self._work, name=f"qonto-request-{number}", daemon=True).start()
 

@@ -1,88 +1,68 @@
-"""One polite HTTP session for all threads: budget, retries, one decode, errors with a name.
+"""One polite HTTP session for all threads: budget, retries, errors with a name.
 
 Retried (with `backoff`, jittered): 429, 5xx, cut connections, broken bodies. Never: 400, 403,
-404, 410, 422. A 401 refreshes the token once and repeats the request once. When nothing has
-been answered well for `DEAD_AFTER` seconds, every request fails at once: a dead API ends the run.
+404, 410, 422. A 401 refreshes the token once and repeats the request once. When nothing has been
+answered well for a while, every request fails at once: a dead API ends the run.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlencode
 
 import backoff
-import msgspec
 import requests
 import requests.adapters
+import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
+from tap_qonto.answers import decode, moment_of, refusal, retry_after, trace
 from tap_qonto.budget import BudgetClosed
 from tap_qonto.errors import (
     LoginRequired,
     QontoError,
     RequestDenied,
     RequestFailed,
-    RequestRejected,
+    SettingsError,
+    StoreError,
 )
 
 if t.TYPE_CHECKING:
+    from datetime import datetime
+
     from tap_qonto.auth import ApiKeyAuthenticator, QontoAuthenticator
     from tap_qonto.budget import Budget
     from tap_qonto.settings import Settings
 
+__all__ = ["Answer", "Patience", "Request", "Transport", "decode"]
+
 logger = logging.getLogger("tap-qonto")
 
-CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 60.0  # seconds
-BODY_TIMEOUT = 180.0  # seconds for a whole body, however slowly it drips
-LARGEST_BODY = 64 * 2**20  # bytes; a full page has some hundred kilobytes
-TRIES = 6  # of one request: about half a minute
-DEAD_AFTER = 180.0  # seconds without any good answer
-THROTTLED_FOR = 900.0  # seconds of nothing but 429: one and a half of the longest window
-
-_json = msgspec.json.Decoder(float_hook=Decimal)
+CHUNK = 2**16  # bytes
 
 
-def decode(content: bytes) -> t.Any:
-    """Decode JSON with every number exact: int of any length, or Decimal as it was written.
+class Patience(t.NamedTuple):
+    """How long to wait, in seconds, and how often to try."""
 
-    What no text of a warehouse can hold is mended: NUL is dropped, half of a surrogate pair
-    becomes U+FFFD.
-
-    Raises:
-        ValueError: if `content` is not JSON. RecursionError: if it is nested beyond reason.
-    """
-    if _NUL in content:
-        content = _ESCAPE.sub(_whole_escape, content)
-    try:
-        return _json.decode(content)
-    except UnicodeDecodeError:
-        raise
-    except msgspec.DecodeError:
-        try:
-            return _json.decode(_ESCAPE.sub(_whole_escape, content))
-        except msgspec.DecodeError as error:
-            raise ValueError(str(error)) from None
-
-
-# Both come as escapes only: JSON forbids a bare NUL, UTF-8 half of a pair.
-_NUL = rb"\u0000"
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}"
-    rb"|u([dD][89a-fA-F][\da-fA-F]{2})|u0000|.)",
-    re.DOTALL,
-)
-
-
-def _whole_escape(match: re.Match[bytes]) -> bytes:
-    return b"\\ufffd" if match[1] else match[0].replace(_NUL, b"")
+    connect: float = 10.0
+    read: float = 60.0
+    """Between two parts of an answer."""
+    body: float = 180.0
+    """For a whole answer, however slowly it drips."""
+    largest: int = 64 * 2**20
+    """Bytes of a body; a full page has some hundred kilobytes."""
+    tries: int = 6
+    """Of one request: about half a minute."""
+    longest_pause: float = 16.0
+    """Between two of them."""
+    dead_after: float = 180.0
+    """Without any good answer."""
+    throttled_for: float = 900.0
+    """Of nothing but 429: one and a half of the longest window (Q87)."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +84,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A decoded body (numbers exact: int or Decimal) and the server's clock (UTC)."""
+    """A decoded body (numbers exact: int or Decimal), and when it was made (`moment_of`)."""
 
     body: t.Any
     date: datetime | None
@@ -118,6 +98,10 @@ class _Throttled(RequestFailed):
     """429: the budget is on hold, try again when it opens."""
 
 
+class _Oversized(Exception):  # noqa: N818
+    """A body larger than any honest one."""
+
+
 class Transport:
     """Sends requests for all threads; every attempt takes its share of the budget first."""
 
@@ -127,20 +111,24 @@ class Transport:
         authenticator: QontoAuthenticator | ApiKeyAuthenticator,
         budget: Budget,
         user_agent: str,
+        patience: Patience = Patience(),  # noqa: B008 - a tuple of numbers
     ) -> None:
         self._api_url = settings.api_url
         self._authenticator = authenticator
         self._budget = budget
+        self._patience = patience
         self._session = _session(settings, user_agent)
         self._adapter = self._session.get_adapter(settings.api_url)
         self._base = (requests.Request("GET", settings.api_url).prepare().url or "").rstrip("/")
         self._lock = threading.Lock()
-        self._failing_since: float | None = None
         self._failures = 0
+        self._failing_since = self._failed_at = 0.0
         self._throttles = 0
+        self._throttled_since = 0.0
         self._fatal: QontoError | None = None
         self._closed = False
         self._slots = threading.BoundedSemaphore(settings.concurrency)
+        self._patiently = self._with_retries()
         self.stopping = False
         """Set, also from a signal handler, to let no request start any more."""
 
@@ -152,13 +140,12 @@ class Transport:
             RequestRejected: 400, 422.
             RequestFailed: no usable answer after all retries.
             LoginRequired: the session is gone; from then on every request raises it.
+            StoreError, SettingsError: no request can be signed; the same.
             BudgetClosed: the run is ending.
         """
-        if self._fatal is not None:
-            raise self._fatal
         try:
             return self._patiently(request)
-        except LoginRequired as error:
+        except (LoginRequired, StoreError, SettingsError) as error:
             self._fatal = error
             raise
 
@@ -168,21 +155,30 @@ class Transport:
         self._budget.close()
         self._session.close()
 
-    @backoff.on_exception(
-        backoff.constant, _Throttled, interval=0, jitter=None, max_time=THROTTLED_FOR, logger=None
-    )
-    @backoff.on_exception(
-        backoff.expo,
-        _Broken,
-        max_tries=TRIES,
-        max_value=16,
-        jitter=backoff.full_jitter,
-        logger=None,
-        on_backoff=lambda details: logger.info(
-            "%s Trying again in %.0f s.", details["exception"], details["wait"]
-        ),
-    )
-    def _patiently(self, request: Request) -> Answer:
+    def _with_retries(self) -> t.Callable[[Request], Answer]:
+        patience = self._patience
+        while_broken = backoff.on_exception(
+            backoff.expo,
+            _Broken,
+            max_tries=patience.tries,
+            max_value=patience.longest_pause,
+            jitter=backoff.full_jitter,
+            logger=None,
+            on_backoff=lambda details: logger.info(
+                "%s Trying again in %.0f s.", details["exception"], details["wait"]
+            ),
+        )
+        while_throttled = backoff.on_exception(  # the budget makes it wait
+            backoff.constant,
+            _Throttled,
+            interval=0,
+            jitter=None,
+            max_time=patience.throttled_for,
+            logger=None,
+        )
+        return while_throttled(while_broken(self._attempt))
+
+    def _attempt(self, request: Request) -> Answer:
         status, headers, content, authorization = self._exchange(request)
         if status == 401:  # noqa: PLR2004
             self._renew(request, authorization)
@@ -193,16 +189,13 @@ class Transport:
                     "the consent was withdrawn. Log in again: tap-qonto-auth login"
                 )
         if status == 429:  # noqa: PLR2004
-            self._throttle(headers)
-            raise _Throttled(
-                f"{request}: Qonto's request limit is used up (429), by this process or others "
-                "behind the same IP address. Lower rate_limits, or run fewer at a time."
-            )
-        if status >= 500:  # noqa: PLR2004
-            raise self._broken(f"{request}: Qonto answers {status}{_trace(headers)}.")
+            raise self._throttled(request, headers)
+        if status >= 500 or status in {408, 425}:  # noqa: PLR2004
+            raise self._broken(f"{request}: Qonto answers {status}{trace(headers)}.")
         if status >= 400:  # noqa: PLR2004
             self._answered()
-            raise _refusal(request, status, headers, content)
+            is_known = request.organization_id is not None
+            raise refusal(str(request), status, headers, content, is_known=is_known)
         if status >= 300:  # noqa: PLR2004
             raise RequestFailed(
                 f"{request}: Qonto sends us to a sign-in page ({status}). In the sandbox that "
@@ -213,21 +206,14 @@ class Transport:
         except (ValueError, RecursionError):
             raise self._broken(f"{request}: the answer is not the JSON it should be.") from None
         self._answered()
-        return Answer(body, _date(headers))
+        return Answer(body, moment_of(headers))
 
     def _exchange(self, request: Request) -> tuple[int, t.Mapping[str, str], bytes, str]:
         """One attempt on the wire: (status, headers, body, Authorization that was sent)."""
-        if (
-            self._failing_since
-            and self._failures > TRIES  # not one failure and then a long wait for the budget
-            and time.monotonic() - self._failing_since > DEAD_AFTER
-        ):
-            raise RequestFailed(
-                f"{request}: nothing was answered for {DEAD_AFTER:.0f} s. Check api_url "
-                f"({self._api_url}), the network, and Qonto's status page."
-            )
+        self._refuse_if_hopeless(request)
         self._budget.acquire()
         with self._slots:
+            self._refuse_if_hopeless(request)  # meanwhile
             if self._closed or self.stopping:
                 raise BudgetClosed
             # prepared now: while waiting for the budget a token may have ended
@@ -236,23 +222,41 @@ class Transport:
                 with self._adapter.send(
                     prepared,
                     stream=True,
-                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                    timeout=(self._patience.connect, self._patience.read),
                     verify=t.cast("bool | str", self._session.verify),
                     cert=self._session.cert,
                     proxies=self._session.proxies,
                 ) as response:
-                    return (
-                        response.status_code,
-                        response.headers,
-                        _body(response),
-                        prepared.headers["Authorization"],
-                    )
-            except (requests.RequestException, OSError, _Oversized) as error:
-                # the library's own texts may quote addresses with parameters: only the kind
+                    content = self._body(response)
+                    authorization = prepared.headers["Authorization"]
+                    return response.status_code, response.headers, content, authorization
+            # the libraries' own texts may quote addresses with parameters, and headers
+            except _Oversized:
+                raise RequestFailed(f"{request}: the answer is larger than any page.") from None
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 raise self._broken(
                     f"{request}: no whole answer from {self._api_url} ({type(error).__name__}). "
                     "Check the network, and api_url."
                 ) from None
+            except ValueError:
+                problem = (
+                    "The access token, api_key_secret or staging_token has a character that no "
+                    "HTTP header can hold: set it again."
+                )
+                raise SettingsError([problem]) from None
+
+    def _refuse_if_hopeless(self, request: Request) -> None:
+        if self._fatal is not None:
+            raise self._fatal.with_traceback(None)  # of another thread
+        now, patience = time.monotonic(), self._patience
+        # more than one request's tries: not one failure and then a long wait
+        if self._failures > patience.tries and now - self._failing_since > patience.dead_after:
+            raise RequestFailed(
+                f"{request}: nothing was answered for {patience.dead_after:.0f} s. Check api_url "
+                f"({self._api_url}), the network, and Qonto's status page."
+            )
+        if self._throttles and now - self._throttled_since > patience.throttled_for:
+            raise RequestFailed(_used_up(request))
 
     def _prepared(self, request: Request) -> requests.PreparedRequest:
         """Make what the adapter sends. Here is less to decide than `Session.send` provides for."""
@@ -267,8 +271,29 @@ class Transport:
         if request.body:
             prepared.headers["Content-Type"] = "application/json"
             prepared.prepare_body(request.body, None)
-        prepared.prepare_auth(self._authenticator)
+        try:
+            prepared.prepare_auth(self._authenticator)
+        except RequestFailed as error:  # the token server does not answer: it may be dead as well
+            self._broken(str(error))
+            raise
         return prepared
+
+    def _body(self, response: requests.Response) -> bytes:
+        """Read the body, part by part as it comes.
+
+        Raises:
+            _Oversized: it is too large. OSError: it drips too slowly.
+        """
+        deadline = time.monotonic() + self._patience.body
+        parts, size = [], 0
+        while part := response.raw.read1(CHUNK, decode_content=True):
+            parts.append(part)
+            size += len(part)
+            if size > self._patience.largest:
+                raise _Oversized
+            if time.monotonic() > deadline:
+                raise TimeoutError
+        return b"".join(parts)
 
     def _renew(self, request: Request, authorization: str) -> None:
         # Q81: with an API key it is the answer of OAuth-only endpoints; of `/v2/organization`,
@@ -283,27 +308,35 @@ class Transport:
 
     def _broken(self, message: str) -> _Broken:
         with self._lock:
-            self._failing_since = self._failing_since or time.monotonic()
+            now = time.monotonic()
+            if not self._failures or now - self._failed_at > self._patience.dead_after / 2:
+                self._failing_since, self._failures = now, 0  # long ago, nobody asked since
+            self._failed_at = now
             self._failures += 1
         return _Broken(message)
 
-    def _throttle(self, headers: t.Mapping[str, str]) -> None:
+    def _throttled(self, request: Request, headers: t.Mapping[str, str]) -> _Throttled:
         """Close the budget for everybody: for Retry-After seconds, else longer each time."""
-        wait = _retry_after(headers)
+        wait = retry_after(headers)
         with self._lock:
+            if not self._throttles:
+                self._throttled_since = time.monotonic()
             if wait is None:
                 wait = min(60.0, 2.0 ** (self._throttles + 1))
             if self._budget.hold(backoff.random_jitter(wait)):
                 self._throttles += 1
                 logger.warning("Qonto's request limit is used up: waiting %.0f s.", wait)
+        return _Throttled(_used_up(request))
 
     def _answered(self) -> None:
-        self._failing_since = None
         self._failures = self._throttles = 0
 
 
-class _Oversized(Exception):  # noqa: N818
-    """A body larger or slower than any honest one."""
+def _used_up(request: Request) -> str:
+    return (
+        f"{request}: Qonto's request limit is used up (429), by this process or others behind the "
+        "same IP address. Lower rate_limits, or run fewer at a time."
+    )
 
 
 def _session(settings: Settings, user_agent: str) -> requests.Session:
@@ -321,79 +354,5 @@ def _session(settings: Settings, user_agent: str) -> requests.Session:
     session.proxies.update(found["proxies"])
     session.verify, session.cert = found["verify"], found["cert"]
     session.trust_env = False
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # it logs addresses with parameters
     return session
-
-
-def _body(response: requests.Response) -> bytes:
-    deadline = time.monotonic() + BODY_TIMEOUT
-    parts, size = [], 0
-    for part in response.iter_content(2**18):
-        parts.append(part)
-        size += len(part)
-        if size > LARGEST_BODY or time.monotonic() > deadline:
-            raise _Oversized
-    return b"".join(parts)
-
-
-def _refusal(
-    request: Request, status: int, headers: t.Mapping[str, str], content: bytes
-) -> QontoError:
-    """Name the refusal. Only Qonto's short error code is quoted, never the body's texts."""
-    code, detail = _error(content)
-    trace = f"{f' {code}' if code else ''}{_trace(headers)}"
-    if status in {400, 422}:
-        return RequestRejected(
-            f"{request}: Qonto does not accept the request ({status}{trace}).", status
-        )
-    if status == 403:  # noqa: PLR2004
-        why = (
-            "the session lacks a scope: tap-qonto-auth login"  # Q85
-            if "scope" in detail
-            else "scope, role, plan or consent does not allow it"  # Q2, Q58, Q82
-        )
-    elif status == 410:  # noqa: PLR2004
-        why = "Qonto has retired it"  # Q88
-    elif request.organization_id is None:
-        why = "there is nothing at this address: check api_url"
-    else:
-        why = "not found, or the feature is switched off"  # Q83
-    return RequestDenied(str(request), why, status, trace)
-
-
-def _error(content: bytes) -> tuple[str, str]:
-    """Code and detail of an error body, whatever its form (Q86); empty texts if there are none."""
-    try:
-        body = decode(content)
-    except (ValueError, RecursionError):
-        return "", ""
-    found = body.get("errors", body) if isinstance(body, dict) else {}
-    first = found[0] if isinstance(found, list) and found else found
-    if not isinstance(first, dict):
-        return "", ""
-    code = str(first.get("code") or "")
-    return (code if re.fullmatch(r"[a-z0-9_]{1,40}", code) else ""), str(first.get("detail") or "")
-
-
-def _trace(headers: t.Mapping[str, str]) -> str:
-    """The ids that Qonto's support asks for."""
-    trace = headers.get("X-Request-Id") or headers.get("X-Tyk-Trace-Id") or ""
-    return f", request id {trace}" if re.fullmatch(r"[\w-]{1,64}", trace) else ""
-
-
-def _retry_after(headers: t.Mapping[str, str]) -> float | None:
-    value = headers.get("Retry-After", "")
-    if re.fullmatch(r"\d{1,6}(\.\d+)?", value):
-        return min(float(value), 600.0)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return None
-    return min(600.0, max(0.0, (moment - datetime.now(timezone.utc)).total_seconds()))
-
-
-def _date(headers: t.Mapping[str, str]) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(headers.get("Date", ""))
-    except (TypeError, ValueError):
-        return None
-    return moment.astimezone(timezone.utc) if moment.tzinfo else None

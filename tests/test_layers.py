@@ -14,7 +14,7 @@ FLOORS = (
     {"errors"},
     {"budget", "report", "tokens"},
     # floor 1: one idea each
-    {"settings", "contract", "rows", "oauth", "pagination"},
+    {"settings", "contract", "rows", "oauth", "pagination", "answers"},
     {"slices"},
     {"walks", "renewal"},
     {"auth", "inputs"},
