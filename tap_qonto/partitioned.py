@@ -104,7 +104,14 @@ class PartitionedStream(Stream):
             missing = self.run.missing_scope(self.scopes)
             if missing:
                 self.run.report.denied(self.name, None, missing)
-            self._contexts = [] if missing else self.contexts()
+            try:
+                self._contexts = [] if missing else self.contexts()
+            except (QontoError, BudgetClosed):
+                raise
+            except Exception as error:
+                self.logger.debug("Unexpected in %s", self.name, exc_info=True)
+                self.run.report.failed(self.name, None, ITSELF.format(type(error).__name__))
+                self._contexts = []
 
     def contexts(self) -> list[dict[str, t.Any]]:
         """Make the contexts; may ask Qonto."""

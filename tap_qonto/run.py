@@ -9,7 +9,7 @@ import typing as t
 from concurrent.futures import Future, wait
 
 from tap_qonto.auth import authenticator_for
-from tap_qonto.budget import Budget
+from tap_qonto.budget import Budget, BudgetClosed
 from tap_qonto.organizations import Organizations
 from tap_qonto.progress import Progress
 from tap_qonto.readahead import STEP, Fetch, ReadAhead
@@ -132,7 +132,11 @@ class Run:
         threading.Thread(target=do, name="qonto-plan", daemon=True).start()
         while not wait([future], timeout=STEP).done:
             self.checkpoint()
-        return future.result()
+        try:
+            return future.result()
+        except BudgetClosed:
+            self.checkpoint()
+            raise
 
     def missing_scope(self, scopes: tuple[str, ...]) -> str | None:
         """Say which scope the session lacks; None if one of `scopes` was granted, or unknown."""

@@ -200,6 +200,37 @@ def test_a_mistake_of_the_tap_itself_stays_in_its_partition(
     assert_whole(qonto, outcome, but=[("transactions", second)])
 
 
+def test_a_stream_whose_partitions_can_not_be_found_loses_no_other(
+    qonto: Server, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(_: t.Any) -> t.Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(PerAccountStream, "contexts", mistaken)
+    outcome = read(config(), catalog=CATALOG)
+    assert outcome.code == 1
+    assert "failed   transactions: all organizations: an error of the tap itself" in outcome.log
+    assert_whole(qonto, outcome, but=[("transactions", one) for one in every(qonto)])
+
+
+def test_a_row_that_can_not_be_encoded_ends_its_partition_only(
+    qonto: Server, config: Config, second: str
+) -> None:
+    for depth in (300, 900, 980):
+        name = b"[" * depth + b"]" * depth
+        body = b'{"labels":[{"id":"1","name":%s}],"meta":{"total_pages":1}}' % name
+        fault = qonto.faults.add("nonsense", path="/v2/labels$", organization=second, body=body)
+        outcome = read(config(), catalog=catalog_of("labels", "teams"))
+        qonto.faults.remove(fault)
+        assert outcome.code in {0, 1}
+        assert "Traceback" not in outcome.log
+        assert len(outcome.rows("teams")) == sum(
+            len(truth(qonto, "teams", o)) for o in every(qonto)
+        )
+        others = {row["organization_id"] for row in outcome.rows("labels")} - {second}
+        assert others == {next(every(qonto))}
+
+
 def test_a_row_that_a_stream_map_fails_on_ends_its_partition_only(
     qonto: Server, config: Config
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from taps import Outcome, catalog_of, command, every, keyed, names, read, truth, warehouse
@@ -137,6 +138,23 @@ def test_the_second_run_carries_what_changed_and_nothing_else(deep: Server, stor
         assert {row["id"] for row in third.rows(stream)} <= changed  # the margin of a minute
         expected = [row for one in every(deep) for row in truth(deep, stream, one)]
         assert warehouse(stream, first, second) == keyed(stream, expected)
+
+
+def test_a_list_with_the_newest_first_is_read_as_far_as_it_can_have_changed(store: str) -> None:
+    with running(organizations=1, transactions=0, gates=False) as qonto:
+        (one,) = every(qonto)
+        table = qonto.bank.table("sdd_collections", one)
+        row = table.rows()[0]
+        for number in range(450):  # of more than a year, one a day
+            day = qonto.clock.now().date() - timedelta(days=number)
+            table.put(row | {"id": f"id-{number}", "collection_date": str(day)})
+        settings, catalog = qonto.config(token_store=store), catalog_of("sdd_collections")
+        first = read(settings, catalog=catalog)
+        second = read(settings, catalog=catalog, state=first.state)
+        assert len(first.rows("sdd_collections")) >= 450
+        dates = sorted(row["collection_date"] for row in second.rows("sdd_collections"))
+        assert len(dates) == 100  # one page holds the nine weeks
+        assert dates[0] < str(qonto.clock.now().date() - timedelta(weeks=9))
 
 
 def test_an_open_quote_is_read_again_until_it_is_settled(qonto: Server, config: Config) -> None:
