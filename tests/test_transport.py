@@ -465,7 +465,7 @@ def test_a_renewed_token_that_is_refused_ends_the_run_for_every_thread() -> None
         assert [type(result) for result in results] == [LoginRequired] * 6
         assert "tap-qonto-auth login" in str(results[0])
         sent = len(wire.calls)
-        assert sent <= 4
+        assert sent <= 8  # of twelve: those that had started
         for _ in range(3):
             with pytest.raises(LoginRequired):
                 transport.send(ASKED)
