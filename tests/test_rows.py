@@ -178,6 +178,11 @@ def test_times_in_all_styles(sent: t.Any, emitted: str | None) -> None:
     assert told == ([] if emitted else ["created_at"])
 
 
+def test_nothing_in_a_list_stays_nothing() -> None:
+    row = row_shaper(row_facts("clients"))({"id": "1", "extra_emails": [None, "a", 7, [None]]}, "o")
+    assert row["extra_emails"] == [None, "a", "7", "[null]"]
+
+
 def test_a_date_within_a_list_is_named_by_its_place() -> None:
     told: list[str] = []
     shape = row_shaper(row_facts("organization"), told.append)
