@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.singerlib.encoding.simple import Message
 
 STATE_INTERVAL = 5.0  # seconds
-STATE_SHARE = 20  # writing STATE takes at most one part in so many of the time
+STATE_SHARE = 0.1  # of the run so far passes before the next STATE: the sum of all stays linear
 
 
 class OutputLost(Exception):  # noqa: N818 - nothing can be read into a target that is gone
@@ -56,10 +56,18 @@ class BufferedWriter(MsgSpecWriter):
 
 
 class IntervalStateWriter(StateWriter):
-    """Writes STATE when the interval has passed, and when asked to `flush`."""
+    """Writes STATE when the interval has passed, and when asked to `flush`.
+
+    The interval grows with the run. A state grows with it too: written at a fixed interval, it
+    would be the square of the organizations again.
+    """
 
     _state: TapState | None = None
     _due = 0.0
+
+    def __init__(self, message_writer: BufferedWriter) -> None:
+        super().__init__(message_writer)
+        self._began = time.monotonic()
 
     def write_state(self, state: TapState) -> None:
         """Write `state`, now or later: only what comes after it in the output is at stake."""
@@ -70,10 +78,9 @@ class IntervalStateWriter(StateWriter):
     def flush(self) -> None:
         """Write the state given last as it is now, unless it was written already."""
         if self._state is not None:
-            begin = time.monotonic()
             super().write_state(self._state)
-            cost = time.monotonic() - begin
-            self._due = time.monotonic() + max(STATE_INTERVAL, STATE_SHARE * cost)
+            now = time.monotonic()
+            self._due = now + max(STATE_INTERVAL, STATE_SHARE * (now - self._began))
 
 
 class IndexedState(StreamStateManager):

@@ -80,7 +80,7 @@ def row_shaper(
     The row given is used up. Unknown names stay: they are counted and dropped where rows are
     emitted. `unreadable` is told the field of each date that became null.
     """
-    tree = _tree(facts, unreadable)
+    apply = _compiled(_tree(facts, unreadable))
     fills = facts.fills
     foreign = {path[0] for _, path in fills} - set(facts.properties)
 
@@ -93,7 +93,7 @@ def row_shaper(
                 row[name] = _at(row, path)
         for name in foreign:
             row.pop(name, None)
-        _apply(tree, row)
+        apply(row)
         return row
 
     return shape
@@ -120,24 +120,55 @@ def _plant(tree: dict[str, t.Any], path: tuple[str, ...], leaf: t.Any) -> None:
     tree[path[-1]] = leaf
 
 
-def _apply(tree: dict[str, t.Any], value: t.Any) -> None:
-    if isinstance(value, dict):
-        for name, branch in tree.items():
-            if branch is _DROP:
-                value.pop(name, None)
-            elif (child := value.get(name)) is None:
-                continue
-            elif isinstance(branch, dict):
-                _apply(branch, child)
-            else:
-                value[name] = branch(child)
-    elif isinstance(value, list) and "[]" in tree:
-        branch = tree["[]"]
-        if isinstance(branch, dict):
-            for item in value:
-                _apply(branch, item)
-        else:
-            value[:] = [branch(item) for item in value]
+def _compiled(tree: dict[str, t.Any]) -> Callable[[t.Any], None]:
+    """Make the function that does to a value, in place, what `tree` says."""
+    fields = _fields({name: branch for name, branch in tree.items() if name != "[]"})
+    items = _items(tree["[]"]) if "[]" in tree else None
+
+    def apply(value: t.Any) -> None:
+        if isinstance(value, dict):
+            fields(value)
+        elif items is not None and isinstance(value, list):
+            items(value)
+
+    return apply
+
+
+def _fields(tree: dict[str, t.Any]) -> Callable[[Row], None]:
+    """The same for what is known to be an object."""
+    dropped = tuple(name for name, branch in tree.items() if branch is _DROP)
+    below = tuple((n, _compiled(one)) for n, one in tree.items() if isinstance(one, dict))
+    inner = {*dropped, *dict(below)}
+    leaves = tuple((name, read) for name, read in tree.items() if name not in inner)
+
+    def apply(row: Row) -> None:
+        for name in dropped:
+            row.pop(name, None)
+        for name, read in leaves:
+            if (value := row.get(name)) is not None:
+                row[name] = read(value)
+        for name, branch in below:
+            if value := row.get(name):
+                branch(value)
+
+    return apply
+
+
+def _items(branch: t.Any) -> Callable[[list[t.Any]], None]:
+    """The same for the items of a list."""
+    if isinstance(branch, dict):
+        inner = _compiled(branch)
+
+        def descend(values: list[t.Any]) -> None:
+            for value in values:
+                inner(value)
+
+        return descend
+
+    def read(values: list[t.Any]) -> None:
+        values[:] = [None if value is None else branch(value) for value in values]
+
+    return read
 
 
 def _at(row: Row, path: tuple[str, ...]) -> t.Any:
