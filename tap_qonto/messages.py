@@ -17,6 +17,7 @@ from singer_sdk.streams._state import StreamStateManager
 
 if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, TapState
+    from singer_sdk.singerlib.encoding.base import GenericSingerWriter
     from singer_sdk.singerlib.encoding.simple import Message
 
 STATE_INTERVAL = 5.0  # seconds
@@ -65,7 +66,7 @@ class IntervalStateWriter(StateWriter):
     _state: TapState | None = None
     _due = 0.0
 
-    def __init__(self, message_writer: BufferedWriter) -> None:
+    def __init__(self, message_writer: GenericSingerWriter[t.Any, t.Any]) -> None:
         super().__init__(message_writer)
         self._began = time.monotonic()
 
