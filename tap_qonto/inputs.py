@@ -33,7 +33,7 @@ def environment(schema: Mapping[str, t.Any]) -> dict[str, t.Any]:
             # one at a time, to know which; no .env file, since that was read before
             config |= parse_environment_config({"properties": {name: facts}}, PREFIX, os.devnull)
         except ValueError:
-            want = "a whole number" if "integer" in facts["type"] else "JSON"
+            want = "a whole number" if "integer" in facts.get("type", ()) else "JSON"
             problems.append(f"{variable} can't be read: write {want}.")
     if problems:
         raise SettingsError(problems)

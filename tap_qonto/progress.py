@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import time
 import typing as t
@@ -24,7 +25,6 @@ class Progress:
         self._budget = budget
         self._bar = sys.stderr.isatty()
         self._begin = self._spoke = time.monotonic()
-        self._checked = 0.0
         self._requests = 0
         self._planned: dict[str, int] = {}
         self._done = 0
@@ -33,7 +33,7 @@ class Progress:
         self._stream = ""
 
     def plan(self, stream: str, partitions: int) -> None:
-        """Note how many partitions a stream has."""
+        """Note how many partitions a stream has, as far as is known."""
         self._planned[stream] = partitions
 
     def begin(self, stream: str) -> None:
@@ -53,7 +53,9 @@ class Progress:
         line = self._line(now)
         self._spoke, self._requests = now, self._budget.started
         if self._bar:
-            sys.stderr.write(f"\r\x1b[K{line}")
+            width = shutil.get_terminal_size().columns - 1
+            # and back to the start of the line, where a line of the log may come
+            sys.stderr.write(f"\x1b[K{line[:width]}\r")
             sys.stderr.flush()
         else:
             logger.info(line)
@@ -61,7 +63,7 @@ class Progress:
     def close(self) -> None:
         """Clear the bar; say the totals."""
         if self._bar:
-            sys.stderr.write("\r\x1b[K")
+            sys.stderr.write("\x1b[K")
         if self._done:
             seconds = time.monotonic() - self._begin
             logger.info(
@@ -76,12 +78,10 @@ class Progress:
         total = sum(self._planned.values())
         rate = (self._budget.started - self._requests) / max(now - self._spoke, 0.001)
         left = self._budget.left()
-        parts = [
-            f"{self._done}/{total} partitions",
-            self._stream,
-            f"{self.rows} rows",
-            f"{rate:.0f} requests/s",
-        ]
+        parts = [f"{self._done}/{total} partitions"]
+        if self._stream:
+            parts.append(self._stream)
+        parts += [f"{self.rows} rows", f"{rate:.0f} requests/s"]
         if left is not None:
             parts.append(f"{left} requests left in the window")
         if (wait := self._budget.waiting_until - now) > 0:

@@ -89,7 +89,10 @@ class Run:
 
     def _plan(self) -> Iterator[tuple[_Key, Callable[[Fetch], Walk]]]:
         """Every partition of every selected stream, in the order in which the SDK syncs them."""
-        for stream in self._streams():
+        streams = self._streams()
+        for stream in streams:
+            self.progress.plan(stream.name, len(self.organizations.ids()))
+        for stream in streams:
             if stream.needs_accounts:
                 for organization_id in self.organizations.ids():
                     asked = functools.partial(self._ask_organization, organization_id)
