@@ -246,7 +246,7 @@ def test_only_the_statuses_wanted_are_asked_for(qonto: Server, config: Config) -
 
 
 def test_external_accounts_come_with_their_transactions(qonto: Server, config: Config) -> None:
-    streams = ("organization", "transactions", "bank_account_balances")
+    streams = ("organization", "transactions", "bank_accounts", "bank_account_balances")
     outcome = read(config(include_external_accounts=True), catalog=catalog_of(*streams))
     for stream in ("organization", "transactions"):
         rows = [row for one in every(qonto) for row in truth(qonto, stream, one, external=True)]
@@ -257,6 +257,7 @@ def test_external_accounts_come_with_their_transactions(qonto: Server, config: C
     assert {row["bank_account_id"] for row in outcome.rows("bank_account_balances")} == set(
         accounts
     )
+    assert sorted(row["id"] for row in outcome.rows("bank_accounts")) == sorted(accounts)
 
 
 # -- who asks ----------------------------------------------------------------------------------

@@ -245,8 +245,7 @@ def _joins() -> Iterator[str]:
         (
             "`organization_id` is equal on both sides of every join. A list is taken apart first "
             "(`unnest` in SQL). Arrows lead from the row that names another to the one it names. "
-            "Accounts of other banks, where `include_external_accounts` is on, are in "
-            "`bank_account_balances` and in the list of `organization`, not in `bank_accounts` "
+            "Accounts of other banks are there where `include_external_accounts` is on "
             "([Q28](quirks.md#q28))."
         ),
     )

@@ -24,10 +24,23 @@ if t.TYPE_CHECKING:
 
 
 class BankAccounts(QontoStream):
-    """Business accounts, closed ones included."""
+    """Business accounts, closed ones included; of other banks if the setting wants them (Q28)."""
 
     name = "bank_accounts"
     path = "/v2/bank_accounts"
+
+    def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
+        """Read the list; then the accounts of other banks, which only the organization has."""
+        listed: set[str] = set()
+        for batch in super().walk(context, fetch, since):
+            listed.update(row["id"] for row in batch.rows)
+            yield batch
+        if self.run.settings.include_external_accounts:
+            organization_id = context["organization_id"]
+            accounts = self.run.organizations.accounts(organization_id)
+            others = (dict(one) for one in accounts if one["id"] not in listed)
+            yield Batch([self._shape(one, organization_id) for one in others])
+        return None
 
 
 class BankAccountBalances(QontoStream):
