@@ -115,7 +115,7 @@ class Killer:
             sent = bool(server.requests)  # the kernel sends what a dead process left in it
             stage = 3 if sent else 1 if writing else 2 if after.intent else 0
         else:
-            stage = {"in": 3, "used": 4, "answered": 6 if writing else 5}[step]
+            stage = {"used": 4, "answered": 6 if writing else 5}.get(step, 3)
         if later:
             self.age(LATER, grace_too=True)
         result = self.process(None)

@@ -169,6 +169,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         refused = self._misconfigured(form)
         if refused:
+            entry["step"] = "refused"  # as when a client dies between head and body
             self._answer(*refused)
             return
         refresh = form.get("grant_type") == "refresh_token"
