@@ -41,7 +41,7 @@ def numbered(
             page = ask(listing, query)
             repeats = query.start > start >= 0 and page.rows[:1] == [first]
             if query.start and (repeats or not memory.knows_any(page)):
-                steps.back()
+                steps.back(misses=PATIENCE // 3 if repeats else 1)
                 continue
             start, first = query.start, page.rows[0] if page.rows else None
             rows = memory.new(page)
@@ -64,15 +64,18 @@ class _Steps:
         self._total = 0
         self._slack = SLACK
         self._stride = listing.size // 2
-        self._misses = 0
+        self._misses = self._read = 0
         self._planned: deque[Query] = deque()
 
     def following(self) -> Query:
-        """Return the next query; send others ahead, as far as the count goes."""
+        """Return the next query; send others ahead, as far as the count goes.
+
+        At most as many as were read so far: what is wanted may end soon.
+        """
         planned = self._planned
         if not planned:
             planned.append(self._overlapping(self._offset))
-        while planned[-1].end < self._total:
+        while planned[-1].end < self._total and len(planned) <= self._read:
             query = self._overlapping(planned[-1].end)
             if not self._listing.ahead(query):
                 break
@@ -82,14 +85,15 @@ class _Steps:
     def forward(self, offset: int, total: int, *, is_new: bool) -> None:
         """Go on from `offset`."""
         self._offset, self._total = offset, total
+        self._read += 1
         if is_new:
             self._furthest = max(self._furthest, offset)
             self._slack = max(SLACK, self._slack // 2)
             self._stride = self._listing.size // 2
         else:
-            self._missed()
+            self._missed(1)
 
-    def back(self) -> None:
+    def back(self, misses: int) -> None:
         """A gap is possible: step back, further each time."""
         self._listing.forget()
         self._planned.clear()
@@ -98,11 +102,11 @@ class _Steps:
             self._offset = max(0, self._offset - self._stride)
             self._stride *= 2
         self._slack = min(2 * self._slack, most)
-        self._missed()
+        self._missed(misses)
 
-    def _missed(self) -> None:
+    def _missed(self, misses: int) -> None:
         trust, size = self._listing.trust, self._listing.size
-        self._misses += 1
+        self._misses += misses
         if self._misses > PATIENCE // 3 and not trust.overlaps:
             trust.sizes = False  # never, on no page of the stream
         elif self._misses > PATIENCE + 2 * self._furthest // size:
@@ -211,12 +215,12 @@ def _far(
         told = -(-(page.total or 0) // window.size)
         if not keys or keys[0] >= upto:
             high = number
-        elif low == number or (not high and told > number):
+        elif low == number:
             break
         else:
             low = number
-        if not high:
-            number = 2 * number if page.total is None else number + 1
+        if not high:  # to the last page that is counted, then one more
+            number = 2 * number if page.total is None else min(2 * number, max(told, number + 1))
         elif high - low > 1:
             number = told if low < told < high else (low + high) // 2
         elif low:

@@ -16,7 +16,7 @@ import random
 import sys
 import typing as t
 from bisect import bisect_left, insort
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -83,7 +83,7 @@ class Model:
         self.state: dict[int, Row] = {}
         self._next = 0
         self._late: list[tuple[datetime, int, Row | None]] = []
-        self._lists: dict[str | None, list[Place]] = {name: [] for name in (None, *self.statuses)}
+        self._lists: dict[str | None, list[Place]] = defaultdict(list)
         self._places: dict[int, tuple[datetime, str]] = {}  # what a row is sorted and found by
         self._unsorted: list[tuple[datetime, int]] = []  # hydrated rows, and until when
         self._former: deque[State] = deque(maxlen=self.behaviour.replicas)
@@ -123,7 +123,7 @@ class Model:
 
     def _show(self, identity: int, row: Row | None, moment: datetime | None = None) -> None:
         if self.behaviour.replicas:
-            lists = {name: [*list_] for name, list_ in self._lists.items()}
+            lists = defaultdict(list, {name: [*one] for name, one in self._lists.items()})
             self._former.append((dict(self.state), lists, moment or self.now))
         former = self.state.get(identity)
         if row is None:

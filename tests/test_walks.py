@@ -1,0 +1,524 @@
+"""No walk loses a row: whatever moves, however the API disappoints, wherever it is stopped."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from qonto_model import BEGIN, Behaviour, Churn, Model, read
+
+from tap_qonto.errors import RequestFailed
+from tap_qonto.pagination import MARGIN, TICK, Batch, Listing, Page, Query, Trust, page_of
+from tap_qonto.walks import changed, changed_unsorted, held_back, merged, newest_first, whole
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+Row = dict[str, t.Any]
+STATUSES = ("completed", "pending", "declined", "reversed")
+
+WALKS: dict[str, Callable[[Model, int, datetime | None], t.Any]] = {
+    "changed": lambda model, size, since: changed(model.listing(size), since),
+    "merged": lambda model, size, since: merged(
+        [model.listing(size, status=status) for status in STATUSES[:3]], since
+    ),
+    "changed_unsorted": lambda model, size, since: changed_unsorted(
+        model.listing(size, order="created_at"), since
+    ),
+    "newest_first": lambda model, size, since: newest_first(
+        model.listing(size, descending=True), since
+    ),
+    "whole": lambda model, size, _: whole(model.listing(size, order="created_at", key=None)),
+}
+
+
+def often(usual: t.Any, *others: t.Any) -> st.SearchStrategy[t.Any]:
+    return st.one_of(st.just(usual), st.sampled_from([usual, *others]))
+
+
+behaviours = st.builds(
+    Behaviour,
+    lower=often("inclusive", "exclusive", "seconds", "ignored"),
+    upper=often("inclusive", "exclusive", "seconds", "ignored", "refused"),
+    count=often("right", "missing", "constant", "stale", "low"),
+    count_first=st.booleans(),
+    meta=often("full", "none", "cards", "links", "text"),
+    date=often("right", "missing", "ahead", "behind"),
+    largest=often(500, 30, 7),
+    fixed_size=often(None, 25, 5),
+    fraction=st.booleans(),
+    lag=often(0, 2, 30),
+    replicas=often(0, 5),
+    hydrated=often(False, True),
+)
+churns = st.builds(
+    Churn,
+    edits=st.sampled_from([0, 0.1, 0.5, 1, 3]),
+    inserts=st.sampled_from([0, 0, 0.1, 1]),
+    deletes=st.sampled_from([0, 0, 0.1, 0.5]),
+    bulk=st.sampled_from([0, 0, 0, 0.05]),
+)
+scenes = st.fixed_dictionaries(
+    {
+        "behaviour": behaviours,
+        "churn": churns,
+        "rows": st.sampled_from([0, 1, 5, 30, 100, 300]),
+        "size": st.sampled_from([2, 3, 5, 10, 16, 20, 33, 50, 100]),
+        "tied": st.sampled_from([0, 0, 0.1, 0.5, 1]),
+        "pace": st.sampled_from([0.05, 0.15, 2, 10]),
+        "window": st.sampled_from([0, 4, 16]),
+        "seed": st.integers(0, 2**32),
+        "stops": st.lists(st.none() | st.integers(1, 20), min_size=1, max_size=3),
+        "pause": st.sampled_from([0, 10, 100, 5000]),
+    }
+)
+
+
+def survive(kind: str, scene: dict[str, t.Any]) -> None:
+    """Read while the list moves, stopped and started again; then once in peace."""
+    behaviour, size = scene["behaviour"], max(scene["size"], scene["rows"] // 60)
+    if behaviour.fixed_size or behaviour.largest < size:
+        # a short page is then the end or not, and only the count can tell
+        behaviour.count = "right"
+    if kind not in {"changed", "merged"} or min(size, behaviour.fixed_size or size, 16) < 16:
+        behaviour.hydrated = False
+    model = Model(
+        rows=scene["rows"],
+        seed=scene["seed"],
+        behaviour=behaviour,
+        churn=scene["churn"],
+        tied=scene["tied"],
+        pace=scene["pace"],
+        window=scene["window"],
+        statuses=STATUSES[:3] if kind == "merged" else ("completed",),
+    )
+    target: dict[int, Row] = {}
+    bookmark = None
+
+    def check(upto: datetime) -> None:
+        if behaviour.lower != "ignored":  # else every run reads all
+            assert not model.unsafe(target, upto)
+
+    for stop in scene["stops"]:
+        walk = WALKS[kind](model, size, bookmark)
+        outcome = read(walk, target, bookmark, stop_after=stop, check=check)
+        bookmark = outcome.bookmark
+        model.now += timedelta(seconds=scene["pause"])
+        model.happen(0)
+    model.settle(3 * 3600)
+    outcome = read(WALKS[kind](model, size, bookmark), target, bookmark, check=check)
+    assert outcome.ended, outcome.error
+    assert not model.lacking(target)
+
+
+@pytest.mark.parametrize("kind", WALKS)
+@given(scene=scenes)
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_row_is_lost(kind: str, scene: dict[str, t.Any]) -> None:
+    survive(kind, scene)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", WALKS)
+@given(scene=scenes)
+@settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_row_is_lost_in_thousands_of_scenes(kind: str, scene: dict[str, t.Any]) -> None:
+    survive(kind, scene)
+
+
+@pytest.mark.parametrize("kind", ["whole", "changed_unsorted"])
+@pytest.mark.parametrize("seed", range(20))
+def test_one_walk_by_number_brings_every_row_that_was_there_all_the_time(
+    kind: str, seed: int
+) -> None:
+    behaviour = Behaviour(
+        count=("right", "missing", "stale")[seed % 3], replicas=5 * (seed % 2), lag=seed
+    )
+    churn = Churn(edits=1, inserts=seed % 4 / 2, deletes=seed % 5 / 2)
+    model = Model(rows=400, seed=seed, behaviour=behaviour, churn=churn)
+    before = {*model.state}
+    target: dict[int, Row] = {}
+    outcome = read(WALKS[kind](model, 30, None), target)
+    assert outcome.ended
+    assert not (before & model.state.keys()) - target.keys()
+
+
+# -- requests ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [0, 1, 99, 100, 101, 198, 199, 200, 250, 1000, 3000, 10_000])
+@pytest.mark.parametrize("tied", [0, 0.5, 1])
+def test_a_quiet_list_takes_hardly_more_requests_than_it_has_pages(rows: int, tied: float) -> None:
+    model = Model(rows=rows, tied=tied)
+    target: dict[int, Row] = {}
+    outcome = read(changed(model.listing(), None), target)
+    assert outcome.ended
+    assert not model.lacking(target)
+    pages = max(1, -(-rows // 100))
+    assert model.requests <= pages + 3 + (tied > 0) * pages.bit_length()
+    assert outcome.bookmark == BEGIN - MARGIN
+    model.requests = 0
+    read(changed(model.listing(), outcome.bookmark), target)
+    assert model.requests == 1
+
+
+def test_pages_of_a_quiet_list_are_asked_for_ahead() -> None:
+    model = Model(rows=3000)
+    listing = model.listing()
+    depth, most = 0, 0
+    page, ahead = listing.page, listing.ahead
+
+    def noted(query: Query) -> bool:
+        nonlocal depth, most
+        depth += (sent := ahead(query))
+        most = max(most, depth)
+        return sent
+
+    def answered(query: Query) -> Page:
+        nonlocal depth
+        depth = 0
+        return page(query)
+
+    listing.ahead, listing.page = noted, answered
+    read(changed(listing, None), {})
+    assert most >= model.window
+
+
+@pytest.mark.parametrize("edits", [0.01, 0.1, 1, 5])
+def test_edits_at_every_request_cost_less_than_twice_the_requests(edits: float) -> None:
+    model = Model(rows=5000, seed=3, churn=Churn(edits=edits))
+    target: dict[int, Row] = {}
+    outcome = read(changed(model.listing(), None), target, check=lambda _: None)
+    assert outcome.ended
+    assert model.requests < 2.5 * 50
+    model.settle()
+    read(changed(model.listing(), outcome.bookmark), target)
+    assert not model.lacking(target)
+
+
+# -- what the API may do -------------------------------------------------------------------
+
+
+def listing_of(rows: list[Row], size: int = 100, **facts: t.Any) -> Listing:
+    """A list that does not move, sorted as given; `since` cuts rows with an earlier key or none."""
+
+    def page(query: Query) -> Page:
+        found = [
+            row
+            for row in rows
+            if not query.since or (row["updated_at"] and row["updated_at"] >= query.since)
+            if not query.until or (row["updated_at"] and row["updated_at"] <= query.until)
+        ]
+        meta = {"total_count": len(found), "total_pages": -(-len(found) // query.size)}
+        return page_of(found[query.start : query.end], meta, query, BEGIN)
+
+    return Listing(page, key=lambda row: row["updated_at"], size=size, **facts)
+
+
+def minutes(*numbers: float) -> list[datetime]:
+    return [BEGIN - timedelta(hours=9) + timedelta(minutes=number) for number in numbers]
+
+
+def emitted(walk: Iterator[Batch]) -> list[Row]:
+    return [row for batch in walk for row in batch.rows]
+
+
+def test_rows_without_a_key_are_read_with_the_first_run() -> None:
+    rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(250)))]
+    rows += [{"id": 1000 + n, "updated_at": None} for n in range(120)]
+    found = emitted(changed(listing_of(rows), None))
+    assert {row["id"] for row in found} == {row["id"] for row in rows}
+
+
+def test_rows_without_an_id_are_all_read_although_they_share_a_key() -> None:
+    rows: list[Row] = [{"text": str(n), "updated_at": minutes(0)[0]} for n in range(450)]
+    found = emitted(changed(listing_of(rows), None))
+    assert {row["text"] for row in found} == {row["text"] for row in rows}
+
+
+@pytest.mark.parametrize("identity", [lambda row: (row["a"], row.get("b")), lambda _: ()])
+def test_an_identity_that_lacks_a_part_tells_nothing(identity: t.Any) -> None:
+    rows: list[Row] = [{"a": 1, "c": n, "updated_at": minutes(0)[0]} for n in range(250)]
+    found = emitted(whole(listing_of(rows, identity=identity)))
+    assert {row["c"] for row in found} == set(range(250))
+
+
+def test_a_row_that_changed_without_a_new_key_is_handed_over_as_it_is_last() -> None:
+    rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(150)))]
+    listing = listing_of(rows)
+    walk = changed(listing, None)
+    first = next(walk)
+    rows[99] = {**rows[99], "status": "approved"}  # the last row of the page, and first of the next
+    assert first.rows[-1]["id"] == 99
+    assert {"id": 99, "updated_at": rows[99]["updated_at"], "status": "approved"} in emitted(walk)
+
+
+def test_thousands_of_rows_of_one_moment_are_read_while_they_are_edited() -> None:
+    model = Model(rows=3000, tied=1, seed=5, churn=Churn(edits=0.5))
+    target: dict[int, Row] = {}
+    outcome = read(changed(model.listing(), None), target)
+    assert outcome.ended
+    model.settle()
+    read(changed(model.listing(), outcome.bookmark), target)
+    assert not model.lacking(target)
+
+
+def test_a_bound_that_is_cut_to_seconds_does_not_catch_the_walk_in_one() -> None:
+    model = Model(rows=0, behaviour=Behaviour(lower="seconds"))
+    model.now = model.now.replace(microsecond=1000)
+    for _ in range(700):
+        model.insert()
+        model.now += TICK
+    model.settle()
+    target: dict[int, Row] = {}
+    assert read(changed(model.listing(20), None), target).ended
+    assert not model.lacking(target)
+    assert model.requests < 100
+
+
+def test_a_filter_that_is_ignored_is_noticed_and_told_once() -> None:
+    trust = Trust()
+    model = Model(rows=250, behaviour=Behaviour(lower="ignored"))
+    for _ in range(2):
+        target: dict[int, Row] = {}
+        walk = changed(model.listing(trust=trust), BEGIN - timedelta(minutes=10))
+        assert read(walk, target).ended
+        assert not model.lacking(target)
+    assert len(model.warnings) == 1
+    assert "ignores the filter" in model.warnings[0]
+
+
+def test_an_order_that_is_ignored_is_noticed() -> None:
+    model = Model(rows=400, seed=2, churn=Churn())
+    for _ in range(100):
+        model.edit(model.chance.choice([*model.state]))
+        model.now += timedelta(minutes=1)
+    model.behaviour.sorts = False
+    model.settle()
+    target: dict[int, Row] = {}
+    assert read(changed(model.listing(50), None), target).ended
+    assert not model.lacking(target)
+
+
+def test_a_list_that_should_descend_and_does_not_is_read_to_its_end() -> None:
+    rows: list[Row] = [
+        {"id": n, "updated_at": when} for n, when in enumerate(minutes(5, 9, *range(300)))
+    ]
+    told: list[str] = []
+    listing = listing_of(rows, warn=told.append)
+    found = emitted(newest_first(listing, minutes(250)[0]))
+    assert len(found) == 302
+    assert "sort" in told[0]
+
+
+def test_a_descending_list_is_read_no_further_than_to_the_bookmark() -> None:
+    model = Model(rows=3000)
+    target: dict[int, Row] = {}
+    since = BEGIN - timedelta(minutes=250)
+    outcome = read(newest_first(model.listing(descending=True), since), target)
+    assert outcome.bookmark == BEGIN - MARGIN
+    assert model.requests <= 4
+    assert {i for i, row in model.state.items() if row["updated_at"] >= since} <= target.keys()
+
+
+@pytest.mark.parametrize("kind", ["changed", "whole", "newest_first"])
+def test_page_numbers_that_are_ignored_are_an_error_not_a_loop(kind: str) -> None:
+    model = Model(rows=400, tied=1, behaviour=Behaviour(pages=False))
+    outcome = read(WALKS[kind](model, 50, None), {})
+    assert not outcome.ended
+    assert "page numbers" in outcome.error
+    assert model.requests < 100
+
+
+def test_a_count_that_promises_more_is_believed_once_per_stream() -> None:
+    rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(3)))]
+    trust, told, asked = Trust(), list[str](), list[Query]()
+
+    def page(query: Query) -> Page:
+        asked.append(query)
+        return page_of(rows, {"total_count": 5, "total_pages": 1}, query, BEGIN)
+
+    for _ in range(5):
+        listing = Listing(
+            page, key=lambda row: row["updated_at"], trust=trust, warn=told.append, size=100
+        )
+        emitted(changed(listing, None))
+    assert told == ["Qonto counts 5 rows and gave 3, twice"]
+    assert len(asked) == 6
+
+
+def test_rows_that_are_lacking_by_the_count_are_read_again_by_number() -> None:
+    """Q23: without a filter a list may hold rows that a lower bound hides."""
+    rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(150)))]
+    rows.append({"id": 999, "updated_at": None})
+    listing = listing_of(rows)
+    assert 999 in {row["id"] for row in emitted(changed(listing, None))}
+
+
+@pytest.mark.parametrize("most", [10, 25, 60])
+def test_a_list_without_meta_does_not_end_with_a_page_that_was_cut_short(most: int) -> None:
+    """Q19: the page size may be less than what was asked for."""
+    rows = [{"id": n} for n in range(70)]
+    asked = []
+
+    def page(query: Query) -> Page:
+        asked.append(query)
+        size = min(query.size, most)
+        part = rows[(query.number - 1) * size : query.number * size]
+        return page_of(part, None, query, BEGIN)
+
+    assert {row["id"] for row in emitted(whole(Listing(page)))} == set(range(70))
+
+
+def test_short_lists_without_meta_are_confirmed_by_a_request_only_when_longer_than_all_before() -> (
+    None
+):
+    asked = 0
+    trust = Trust()
+
+    def page(query: Query) -> Page:
+        nonlocal asked
+        asked += 1
+        return page_of([{"id": n} for n in range(5)] * (query.number == 1), None, query, BEGIN)
+
+    for _ in range(4):
+        emitted(whole(Listing(page, trust=trust)))
+    assert asked == 8
+    trust.longest = 6
+    asked = 0
+    for _ in range(4):
+        emitted(whole(Listing(page, trust=trust)))
+    assert asked == 4
+
+
+# -- bookmarks -----------------------------------------------------------------------------
+
+
+def test_the_bookmark_is_the_servers_clock_less_the_margin() -> None:
+    model = Model(rows=250)
+    assert read(changed(model.listing(), None), {}).bookmark == BEGIN - MARGIN
+
+
+def test_without_a_clock_the_bookmark_is_the_last_key_less_the_margin() -> None:
+    model = Model(rows=250, behaviour=Behaviour(date="missing"))
+    last = BEGIN - timedelta(minutes=1)
+    assert read(changed(model.listing(), None), {}).bookmark == last - MARGIN
+    assert read(changed(model.listing(), last - MARGIN / 2), {}).bookmark == last - MARGIN / 2
+
+
+def test_without_a_clock_nothing_else_moves_its_bookmark() -> None:
+    model = Model(rows=250, behaviour=Behaviour(date="missing"))
+    for walk in (
+        newest_first(model.listing(descending=True), None),
+        changed_unsorted(model.listing(order="created_at"), None),
+        changed(Model(rows=0, behaviour=Behaviour(date="missing")).listing(), None),
+    ):
+        assert read(walk, {}).bookmark is None
+
+
+def test_the_bookmark_moves_with_the_batches() -> None:
+    model = Model(rows=3000, seed=1)
+    target: dict[int, Row] = {}
+    bookmarks: list[datetime] = []
+    read(changed(model.listing(), None), target, check=bookmarks.append)
+    assert bookmarks == sorted(bookmarks)
+    assert len(set(bookmarks)) > 1
+
+
+def test_a_merged_walk_hands_over_the_lowest_bookmark_of_all() -> None:
+    model = Model(rows=900, seed=4, statuses=STATUSES[:2])
+    listings = [model.listing(status=status) for status in STATUSES]  # two of them are empty
+    target: dict[int, Row] = {}
+
+    def check(upto: datetime) -> None:
+        assert not model.unsafe(target, upto)
+
+    outcome = read(merged(listings, None), target, check=check)
+    assert outcome.bookmark == BEGIN - MARGIN
+    assert not model.lacking(target)
+
+
+def test_a_merged_walk_asks_for_the_first_pages_of_all_lists_at_once() -> None:
+    asked: list[int] = []
+
+    def listing(number: int) -> Listing:
+        def ahead(_: Query) -> bool:
+            asked.append(number)
+            return True
+
+        return Listing(lambda query: page_of([], {}, query, BEGIN), ahead=ahead)
+
+    walk = merged([listing(number) for number in range(4)], None)
+    next(walk)
+    assert asked == [0, 1, 2, 3]
+
+
+def test_a_bookmark_is_held_back_before_the_oldest_row_that_is_open() -> None:
+    keys = minutes(*range(6))
+
+    def walk() -> t.Generator[Batch, None, datetime | None]:
+        yield Batch([{"at": keys[0], "open": False}], keys[0])
+        yield Batch([{"at": keys[2], "open": True}, {"at": None, "open": True}], keys[3])
+        yield Batch([{"at": keys[1], "open": True}])
+        yield Batch([{"at": keys[5], "open": True}], keys[5])
+        return keys[5]
+
+    held = held_back(walk(), lambda row: row["at"], lambda row: row["open"])
+    uptos = []
+    while True:
+        try:
+            uptos.append(next(held).upto)
+        except StopIteration as end:
+            assert end.value == keys[1]
+            break
+    assert uptos == [keys[0], keys[2], None, keys[1]]
+
+
+def test_a_row_that_was_open_is_read_again_until_it_is_settled() -> None:
+    model = Model(rows=30, seed=6, statuses=("open", "done"))
+    model.behaviour.sorts = False  # by creation, like the filter
+    target: dict[int, Row] = {}
+    bookmark: datetime | None = None
+    for _ in range(6):
+
+        def page(query: Query) -> Page:
+            found = [
+                dict(row)
+                for row in model.state.values()
+                if not query.since or row["created_at"] >= query.since
+            ]
+            meta = {"total_count": len(found), "total_pages": -(-len(found) // query.size)}
+            return page_of(found[query.start : query.end], meta, query, model.now)
+
+        listing = Listing(page, key=lambda row: row["created_at"], size=20)
+        held = held_back(
+            changed(listing, bookmark),
+            lambda row: row["created_at"],
+            lambda row: row["status"] == "open",
+        )
+        bookmark = read(held, target, bookmark).bookmark
+        for identity, row in [*model.state.items()]:
+            if row["status"] == "open" and model.chance.random() < 0.5:
+                model.state[identity] = {**row, "status": "done", "version": row["version"] + 1}
+        model.now += timedelta(hours=1)
+    read(held_back(changed(listing, bookmark), lambda r: r["created_at"], lambda _: False), target)
+    assert not model.lacking(target)
+
+
+def test_an_error_of_a_request_leaves_the_walk() -> None:
+    def page(_: Query) -> Page:
+        raise RequestFailed("no")
+
+    for walk in (
+        changed(Listing(page), None),
+        merged([Listing(page)], None),
+        whole(Listing(page)),
+        held_back(changed(Listing(page), None), lambda _: None, lambda _: False),
+    ):
+        with pytest.raises(RequestFailed, match="no"):
+            next(walk)
