@@ -118,7 +118,7 @@ class QontoStream(PartitionedStream):
             ]
             self._require_keys(rows)
             if not self.is_paged:
-                return Page(rows, None, is_last=True, date=answer.date)
+                return Page(rows, len(rows), is_last=True, date=answer.date)  # all there is
             meta = answer.body.get("meta") if isinstance(answer.body, dict) else None
             return page_of(rows, meta, query, answer.date)
 
