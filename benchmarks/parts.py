@@ -28,6 +28,7 @@ class Sizes:
     """How much is read, and how often."""
 
     rounds: int
+    wide_rounds: int
     wide: int  # organizations, for the tap
     wide_others: int  # organizations, for the others: time per organization is compared
     deep: int  # transactions of one account
@@ -37,8 +38,8 @@ class Sizes:
     growth_others: int  # they stop there
 
 
-FULL = Sizes(3, 200, 10, 100_000, 10_000, 50_000, (10, 100, 1000), 100)
-QUICK = Sizes(1, 40, 4, 20_000, 2_000, 10_000, (4, 40), 40)
+FULL = Sizes(3, 2, 200, 6, 100_000, 10_000, 50_000, (10, 100, 1000), 100)
+QUICK = Sizes(1, 1, 40, 4, 20_000, 2_000, 10_000, (4, 40), 40)
 
 
 def floor(requests: int) -> float:
@@ -61,7 +62,7 @@ class Parts:
         data: dict[str, t.Any] = {"latency": LATENCY, "transactions": 40, "accounts": ACCOUNTS}
         ours, requests, refused = [], [], 0
         others: dict[str, list[float]] = {}
-        for turn in range(sizes.rounds):
+        for turn in range(sizes.wide_rounds):
             label = f"wide, round {turn + 1}"
             # a server for each run: what one sent is held against the next
             with serving(limits=True, organizations=sizes.wide, **data) as server:
@@ -91,6 +92,7 @@ class Parts:
         sizes = self.sizes
         data: dict[str, t.Any] = {"latency": LATENCY, "organizations": 1, "accounts": 1}
         ours: list[Measured] = []
+        short: list[Measured] = []
         others: dict[str, list[float]] = {}
         requests = []
         with (
@@ -100,6 +102,7 @@ class Parts:
         ):
             for turn in range(sizes.rounds):
                 label = f"deep, round {turn + 1}"
+                short.append(self._run(label, OURS, large, TRANSACTIONS))
                 before, _ = server.requests()
                 ours.append(self._run(label, OURS, server, TRANSACTIONS, limits=True))
                 requests.append(server.requests()[0] - before)
@@ -112,6 +115,11 @@ class Parts:
         yield from self._seconds(
             "deep", f"{sizes.deep:,} transactions", ours, requests, others, 1.5, sizes.deep_others
         )
+        little, much = (median(one.peak for one in runs) for runs in (short, ours))
+        yield Line(
+            "deep", f"peak memory, {sizes.deep_others:,} → {sizes.deep:,} rows, MB",
+            f"{little:.0f} → {much:.0f}", "", "", *at_most(much / little, 1.2),
+        )  # fmt: skip
 
     @staticmethod
     def _seconds(
@@ -198,7 +206,7 @@ class Parts:
         sizes = self.sizes
         found: dict[str, dict[int, list[Measured]]] = {}
         for count in sizes.growth:
-            for turn in range(sizes.rounds if count < 500 else 1):
+            for turn in range(sizes.rounds if count < 50 else 1):
                 with serving(organizations=count, transactions=20, accounts=ACCOUNTS) as server:
                     names = self.contestants.names if count <= sizes.growth_others else [OURS]
                     for name in names:
