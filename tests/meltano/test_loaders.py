@@ -168,6 +168,5 @@ def test_the_pinned_duckdb_loses_no_row_of_a_batch_of_texts(
 
     with duckdb.connect(str(tmp_path / "w.duckdb"), read_only=True) as connection:
         landed = connection.sql("SELECT id, name, note FROM texts ORDER BY id").fetchall()
-    assert landed == [(row["id"], row["name"], row["note"] or None) for row in rows], (
-        "an empty text lands as NULL, all else as it was"
-    )
+    wanted = [(row["id"], row["name"], row["note"] or None) for row in rows]
+    assert landed == wanted, "an empty text lands as NULL, all else as it was"
