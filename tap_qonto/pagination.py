@@ -255,7 +255,7 @@ def honours(listing: Listing, page: Page, since: datetime | None) -> bool:
 def lowest(moments: list[datetime | None]) -> datetime | None:
     """The lowest of `moments`; None if one is unknown."""
     known = [moment for moment in moments if moment is not None]
-    return min(known) if len(known) == len(moments) else None
+    return min(known, default=None) if len(known) == len(moments) else None
 
 
 def lacks(listing: Listing, seen: int, *totals: int | None) -> bool:

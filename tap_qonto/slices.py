@@ -165,7 +165,7 @@ def leap(
     try:
         pages, last, bound = _far(listing, window, pages, reached, upto)
     except RequestRejected:  # the upper bound, or a page so far off
-        listing.trust.closes, listing.trust.leaps = False, not closes
+        listing.trust.closes, listing.trust.leaps = False, closes
         return None
     if last is None:
         return None

@@ -30,6 +30,25 @@ Place = tuple[datetime, int]
 State = t.Any  # rows by id, and the sorted lists
 
 
+class View(t.NamedTuple):
+    """Which rows a list has, and in which order."""
+
+    order: str
+    status: str | None
+    descending: bool
+
+
+@dataclass
+class Rows:
+    """The places of the rows of a list; only those asked for are copied."""
+
+    state: dict[int, Row]
+    places: list[Place]
+
+    def __getitem__(self, part: slice) -> list[Row]:
+        return [dict(self.state[identity]) for _, identity in self.places[part]]
+
+
 @dataclass
 class Behaviour:
     """How the API answers. The defaults are what one would hope for."""
@@ -199,7 +218,7 @@ class Model:
 
     # -- answers ---------------------------------------------------------------------------
 
-    def listing(
+    def listing(  # noqa: PLR0913 - as many as ways to ask
         self,
         size: int = 100,
         *,
@@ -212,8 +231,10 @@ class Model:
     ) -> Listing:
         sent: dict[Query, Page | None] = {}
 
+        view = View(order, status, descending)
+
         def answer(query: Query) -> Page:
-            return self._answer(query, order, status, descending=descending)
+            return self._answer(query, view)
 
         def some_arrive(share: float) -> None:
             waiting = [query for query, page in sent.items() if page is None]
@@ -246,20 +267,20 @@ class Model:
             warn=self.warnings.append,
         )
 
-    def _answer(self, query: Query, order: str, status: str | None, *, descending: bool) -> Page:
+    def _answer(self, query: Query, view: View) -> Page:
         told, chance = self.behaviour, self.chance
         self.requests += 1
         self.now += timedelta(seconds=self.pace * 2 * chance.random())
         self.happen(0.4)
         replica = self._replica()
-        total = self._count(query, status, replica) if told.count_first else None
+        total = self._count(query, view.status, replica) if told.count_first else None
         self.happen(0.2)
         size = told.fixed_size or min(query.size, told.largest)
         start = ((query.number if told.pages else 1) - 1) * size
-        rows = self._rows(query, status, replica, order, descending, slice(start, start + size))
+        rows = self._rows(query, view, replica)[start : start + size]
         if total is None:
             self.happen(0.2)
-            total = self._count(query, status, replica)
+            total = self._count(query, view.status, replica)
         date = self.now.replace(microsecond=0)
         self.happen(0.4)
         if told.date == "ahead":
@@ -291,26 +312,18 @@ class Model:
             end = bisect_left(list_, (until, 0 if told.upper == "exclusive" else sys.maxsize))
         return first, max(first, end)
 
-    def _rows(
-        self,
-        query: Query,
-        status: str | None,
-        replica: State,
-        order: str,
-        descending: bool,
-        part: slice,
-    ) -> list[Row]:
+    def _rows(self, query: Query, view: View, replica: State | None) -> Rows:
         state, lists, _ = replica or (self.state, self._lists, self.now)
-        first, end = self._bounds(query, lists[status])
-        found = lists[status][first:end]
-        if order != "updated_at" or not self.behaviour.sorts:
-            order = order if self.behaviour.sorts else "created_at"
+        first, end = self._bounds(query, lists[view.status])
+        found = lists[view.status][first:end]
+        order = view.order if self.behaviour.sorts else "created_at"
+        if order != "updated_at":
             found.sort(key=lambda place: (state[place[1]][order], place[1]))
-        if descending:
+        if view.descending:
             found.reverse()
-        return [dict(state[identity]) for _, identity in found[part]]
+        return Rows(state, found)
 
-    def _count(self, query: Query, status: str | None, replica: State) -> int:
+    def _count(self, query: Query, status: str | None, replica: State | None) -> int:
         told = self.behaviour
         _, lists, _ = replica or (self.state, self._lists, self.now)
         first, end = self._bounds(query, lists[status])

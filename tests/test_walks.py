@@ -469,14 +469,13 @@ def test_a_bookmark_is_held_back_before_the_oldest_row_that_is_open() -> None:
         return keys[5]
 
     held = held_back(walk(), lambda row: row["at"], lambda row: row["open"])
-    uptos = []
-    while True:
-        try:
-            uptos.append(next(held).upto)
-        except StopIteration as end:
-            assert end.value == keys[1]
-            break
-    assert uptos == [keys[0], keys[2], None, keys[1]]
+    ends: list[datetime | None] = []
+
+    def noted() -> t.Generator[Batch, None, None]:
+        ends.append((yield from held))
+
+    assert [batch.upto for batch in noted()] == [keys[0], keys[2], None, keys[1]]
+    assert ends == [keys[1]]
 
 
 def test_a_row_that_was_open_is_read_again_until_it_is_settled() -> None:
