@@ -266,7 +266,7 @@ def test_state_is_written_at_the_end_whatever_the_interval(config: dict[str, t.A
 
 def test_the_log_does_not_grow_with_the_organizations(store: str) -> None:
     lengths = []
-    for organizations in (2, 20):
+    for organizations in (2, 12):
         with running(organizations=organizations, transactions=0, gates=False) as qonto:
             outcome = read(qonto.config(token_store=store), catalog=CATALOG)
             assert outcome.code == 0

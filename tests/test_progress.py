@@ -9,7 +9,7 @@ import subprocess
 import typing as t
 
 import pytest
-from taps import catalog_of, command, every, start
+from taps import catalog_of, every, read, start
 
 from demo.server import running
 from tap_qonto import progress
@@ -68,13 +68,13 @@ def test_totals_are_those_of_the_run(tmp_path: Path) -> None:
     with running(organizations=2, transactions=30, gates=False) as qonto:
         accounts = sum(len(qonto.bank.rows("bank_accounts", one)) for one in every(qonto))
         config = qonto.config(token_store=f"sqlite:///{tmp_path}/sessions.db")
-        outcome = command(tmp_path, config=config, catalog=catalog_of("labels", "transactions"))
+        outcome = read(config, catalog=catalog_of("labels", "transactions"))
     total = sum(outcome.counts.values())
     assert f"Read {total} rows of {accounts + 2} partitions with " in outcome.log
 
 
 def test_on_a_terminal_a_bar_is_drawn_and_wiped_away(tmp_path: Path) -> None:
-    with running(organizations=2, transactions=0, gates=False, latency=0.3) as qonto:
+    with running(organizations=2, transactions=0, gates=False, latency=0.15) as qonto:
         config = qonto.config(token_store=f"sqlite:///{tmp_path}/sessions.db", concurrency=1)
         ours, theirs = pty.openpty()
         process = start(
