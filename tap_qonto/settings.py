@@ -141,9 +141,10 @@ SCHEMA: dict[str, t.Any] = th.PropertiesList(
     th.Property(
         "concurrency",
         th.IntegerType(minimum=1, maximum=64),
-        default=16,
+        default=24,
         title="Concurrency",
-        description="Requests in flight at most.",
+        description="Requests in flight at most. The default uses the request limit up where an "
+        "answer takes less than a quarter of a second.",
     ),
     th.Property(
         "rate_limits",
@@ -243,7 +244,7 @@ class Settings:
             shard=_shard(text("shard"), problems),
             transaction_statuses=_statuses(config.get("transaction_statuses"), problems),
             include_external_accounts=bool(config.get("include_external_accounts", False)),
-            concurrency=_concurrency(config.get("concurrency", 16), problems),
+            concurrency=_concurrency(config.get("concurrency", 24), problems),
             rate_limits=_limits(config.get("rate_limits", RATE_LIMITS), problems),
             on_denied=text("on_denied") or "skip",
         )
