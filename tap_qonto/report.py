@@ -91,8 +91,9 @@ class Report:
             by_reason.setdefault(key, []).append(organization_id)
             examples.setdefault(key, text)
         together: dict[tuple[Outcome, str, tuple[str | None, ...]], list[str]] = {}
-        for (outcome, reason, stream), organizations in by_reason.items():
-            together.setdefault((outcome, reason, tuple(organizations)), []).append(stream)
+        for (outcome, reason, stream), organizations in sorted(by_reason.items()):
+            where = tuple(sorted(organizations, key=str))
+            together.setdefault((outcome, reason, where), []).append(stream)
         return [
             (outcome, streams, list(organizations), examples[outcome, reason, streams[0]])
             for (outcome, reason, organizations), streams in together.items()

@@ -106,6 +106,18 @@ def test_what_qonto_refuses_is_skipped_and_reported(
     assert all(why in line for line in lines)
 
 
+def test_an_organization_whose_accounts_are_refused_keeps_its_other_streams(
+    qonto: Server, config: Config, second: str
+) -> None:
+    qonto.faults.add("status", status=403, path="/v2/organization$", organization=second)
+    streams = (*STREAMS, "bank_account_balances", "organization")
+    outcome = read(config(), catalog=catalog_of(*streams))
+    assert outcome.code == 0
+    line = f"skipped  bank_account_balances, organization, transactions: organization {second}: "
+    assert line in outcome.log
+    assert_whole(qonto, outcome, but=[("transactions", second)])
+
+
 def test_on_denied_fail_makes_a_refusal_a_failure(
     qonto: Server, config: Config, second: str
 ) -> None:

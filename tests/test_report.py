@@ -24,12 +24,12 @@ def test_nothing_to_say_is_nothing_said(report: Report) -> None:
 
 
 def test_streams_with_one_reason_for_the_same_organizations_are_one_line(report: Report) -> None:
-    for organization in ("o1", "o2"):
-        for stream in ("cards", "teams", "labels"):
+    for stream in ("teams", "cards", "labels"):
+        for organization in ("o1", "o2") if stream == "cards" else ("o2", "o1"):
             report.denied(stream, organization, "no scope (403)")
     report.denied("quotes", "o2", "no scope (403)")
     assert lines(report) == [
-        "skipped  cards, teams, labels: 2 organizations, such as o1: no scope (403)",
+        "skipped  cards, labels, teams: 2 organizations, such as o1: no scope (403)",
         "skipped  quotes: organization o2: no scope (403)",
     ]
 

@@ -146,7 +146,7 @@ def test_what_is_wrong_is_said_in_a_sentence(bad: Bad, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bad", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize("bad", list(CASES.values())[::3], ids=list(CASES)[::3])
 def test_what_is_wrong_is_said_by_the_process_too(bad: Bad, tmp_path: Path) -> None:
     assert_refused(bad, command(tmp_path, *prepared(bad, tmp_path), env=bad.env))
 
