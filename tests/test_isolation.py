@@ -417,3 +417,84 @@ def test_dates_that_no_column_takes_leave_as_null_and_are_counted(
     assert "null     clients: created_at held no date in 2 rows and left as null" in outcome.log
     assert "new      clients: 'new' is not in the schema: left out of 1 rows" in outcome.log
     assert "new" not in names("clients")
+
+
+# -- an API that is less helpful than the contract says ----------------------------------------
+
+
+def test_a_sort_that_is_refused_is_done_without(qonto: Server, config: Config) -> None:
+    qonto.options.supplier_invoices_sort = False  # Q32
+    settings, catalog = config(), catalog_of("supplier_invoices")
+    first = read(settings, catalog=catalog)
+    changed = [qonto.bank.edit("supplier_invoices", one)["id"] for one in list(every(qonto))[:2]]
+    second = read(settings, catalog=catalog, state=first.state)
+    qonto.options.supplier_invoices_sort = True
+    rows = [row for one in every(qonto) for row in truth(qonto, "supplier_invoices", one)]
+    assert (first.code, second.code) == (0, 0)
+    assert "Qonto refuses how supplier_invoices is asked" in first.log
+    assert warehouse("supplier_invoices", first, second) == keyed("supplier_invoices", rows)
+    assert {row["id"] for row in second.rows("supplier_invoices")} == set(changed)
+
+
+def test_a_filter_that_is_refused_is_done_without(qonto: Server, config: Config) -> None:
+    settings = config(start_date="2001-01-01T00:00:00Z")  # Q29: too far in the past
+    outcome = read(settings, catalog=catalog_of("beneficiaries_legacy"))
+    rows = [row for one in every(qonto) for row in truth(qonto, "beneficiaries_legacy", one)]
+    assert outcome.code == 0
+    assert warehouse("beneficiaries_legacy", outcome) == keyed("beneficiaries_legacy", rows)
+
+
+def test_a_filter_that_is_ignored_loses_nothing(qonto: Server, config: Config) -> None:
+    settings = config()
+    first = read(settings, catalog=CATALOG)
+    qonto.options.clients_filter = False  # Q33
+    qonto.bank.edit("clients", next(every(qonto)))
+    second = read(settings, catalog=CATALOG, state=first.state)
+    qonto.options.clients_filter = True
+    assert (first.code, second.code) == (0, 0)
+    assert_whole(qonto, first, second)
+
+
+@pytest.mark.parametrize("body", [[], 7, {}, {"errors": [{"code": "x"}]}, {"subscription": []}])
+def test_a_single_row_of_another_shape_is_a_failure_and_no_row_of_nulls(
+    qonto: Server, config: Config, second: str, body: t.Any
+) -> None:
+    qonto.faults.add("nonsense", path="/v2/subscription", organization=second, body=body)
+    outcome = read(config(), catalog=catalog_of("subscription"))
+    assert outcome.code == 1
+    assert f"failed   subscription: organization {second}: the answer is not" in outcome.log
+    assert len(outcome.rows("subscription")) == 2
+
+
+def test_a_list_below_a_row_that_is_refused_is_reported(
+    qonto: Server, config: Config, second: str
+) -> None:
+    qonto.faults.add("status", status=403, path="/payments$", organization=second)
+    outcome = read(config(), catalog=catalog_of("payment_link_payments"))
+    assert f"skipped  payment_link_payments: organization {second}: " in outcome.log
+    assert {row["organization_id"] for row in outcome.rows("payment_link_payments")} == {
+        next(every(qonto))
+    }
+
+
+def test_currencies_that_are_all_refused_are_a_failure(qonto: Server, config: Config) -> None:
+    qonto.faults.add("status", status=422, path="/v2/international/currencies")
+    outcome = read(config(), catalog=catalog_of("international_currencies"))
+    assert outcome.code == 1
+    assert "failed   international_currencies: 3 organizations" in outcome.log
+
+
+def test_a_count_that_is_not_told_is_a_failure(qonto: Server, config: Config) -> None:
+    qonto.options.total_count = "missing"
+    outcome = read(config(), catalog=catalog_of("transaction_counts", "transactions"))
+    qonto.options.total_count = "right"
+    assert outcome.code == 1
+    assert "failed   transaction_counts: 3 organizations" in outcome.log
+    rows = [row for one in every(qonto) for row in truth(qonto, "transactions", one)]
+    assert warehouse("transactions", outcome) == keyed("transactions", rows)
+
+
+def test_a_catalog_that_selects_nothing_is_said(config: Config) -> None:
+    outcome = read(config(), catalog={"streams": []})
+    assert outcome.code == 0
+    assert "The catalog selects no stream" in outcome.log
