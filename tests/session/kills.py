@@ -31,7 +31,7 @@ STAGES = [
     "before the intent",
     "while the intent is written",
     "intent written, request not sent",
-    "request on its way, token not used",
+    "request on its way, token not yet used",
     "token used, answer on its way",
     "answer there, write not begun",
     "while the pair is written",
@@ -70,7 +70,9 @@ class Killer:
             for token in self.server.refresh_tokens.values():
                 token.used_at = token.used_at and token.used_at - seconds
 
-    def process(self, kill_after: float | None) -> tuple[int, str] | None:
+    def process(
+        self, kill_after: float | None, *, since_request: bool = False
+    ) -> tuple[int, str] | None:
         """Run a process that needs a token; None if it was killed before it was done."""
         mine, theirs = processes.Pipe()
         child = processes.Process(target=run, args=(self.settings, theirs))
@@ -80,6 +82,8 @@ class Killer:
         mine.send("go")
         begun = time.monotonic()
         if kill_after is not None:
+            while since_request and not self.server.requests and child.is_alive():
+                time.sleep(0.001)
             time.sleep(kill_after)
             child.kill()
             child.join()
@@ -100,7 +104,11 @@ class Killer:
         before = store.load()
         server.requests.clear()
         server.delay = (self.random.uniform(0, 0.015), self.random.uniform(0, 0.015))
-        self.process(self.random.uniform(0, self.duration * 1.1))
+        if self.random.random() < 0.5:  # half of them where it matters most
+            self.process(self.random.uniform(0, self.duration * 1.1))
+        else:
+            moment = self.random.uniform(0, sum(server.delay) + self.duration / 2)
+            self.process(moment, since_request=True)
         step = server.requests[-1]["step"] if server.requests else None
         journal = store.path and Path(f"{store.path}-journal")
         writing = bool(journal and journal.exists() and journal.stat().st_size)
@@ -133,15 +141,15 @@ class Tally:
     sentences: list[str]
 
     def __str__(self) -> str:
-        head = f"{'killed':36} {'next run within a minute':>26} {'next run 14 minutes later':>27}"
-        lines = [head, f"{'':36} {'kills  lost':>26} {'kills  lost':>27}"]
+        head = f"{'killed':38} {'next run within a minute':>26} {'next run 14 minutes later':>27}"
+        lines = [head, f"{'':38} {'kills  lost':>26} {'kills  lost':>27}"]
         for stage in [*STAGES, "all"]:
             columns = []
             for later in (False, True):
                 keys = [(one, later) for one in (STAGES if stage == "all" else [stage])]
                 kills, lost = (sum(c[key] for key in keys) for c in (self.kills, self.lost))
                 columns.append(f"{kills:5} {lost:5}")
-            lines.append(f"{stage:36} {columns[0]:>26} {columns[1]:>27}")
+            lines.append(f"{stage:38} {columns[0]:>26} {columns[1]:>27}")
         return "\n".join(lines)
 
 
