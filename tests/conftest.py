@@ -8,11 +8,21 @@ from pathlib import Path
 
 import pytest
 from leaks import pytest_runtest_makereport, pytest_sessionfinish
+from three import bank, config, places, qonto, second, without_waiting
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["pytest_runtest_makereport", "pytest_sessionfinish"]
+__all__ = [
+    "bank",
+    "config",
+    "places",
+    "pytest_runtest_makereport",
+    "pytest_sessionfinish",
+    "qonto",
+    "second",
+    "without_waiting",
+]
 
 
 @pytest.fixture

@@ -1,0 +1,47 @@
+"""What a run asks for: no more at a time than is allowed, and nothing twice."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+
+import pytest
+from taps import catalog_of, read
+
+from demo.server import running
+
+if t.TYPE_CHECKING:
+    from three import Config
+
+    from demo.server import Server
+
+
+@pytest.mark.parametrize("concurrency", [1, 5])
+def test_no_more_requests_are_in_flight_than_concurrency_allows(
+    store: str, concurrency: int
+) -> None:
+    with running(organizations=4, transactions=240, latency=0.02) as qonto:
+        outcome = read(
+            qonto.config(token_store=store, concurrency=concurrency),
+            catalog=catalog_of("transactions", "labels", "clients", "statements"),
+        )
+        assert outcome.code == 0
+        moments = [(one.started, 1) for one in qonto.requests]
+        moments += [(one.ended, -1) for one in qonto.requests]
+        flying = most = 0
+        for _, step in sorted(moments):
+            flying += step
+            most = max(most, flying)
+        assert most == concurrency
+
+
+def test_nothing_is_asked_twice_for_streams_that_share_an_answer(
+    qonto: Server, config: Config
+) -> None:
+    before = len(qonto.requests)
+    catalog = catalog_of("organization", "bank_account_balances", "international_currencies")
+    read(config(), catalog=catalog)
+    paths = Counter(
+        (one.path, one.organization_id) for one in qonto.requests[before:] if "/v2/org" in one.path
+    )
+    assert set(paths.values()) == {1}
