@@ -1,14 +1,16 @@
 """A request budget: at most N starts in any window of S seconds, for all threads together.
 
     budget = Budget([(1000, 10), (10000, 600)])
-    budget.acquire()      # returns when one more request may start
-    budget.hold(5)        # the server said 429: nobody starts for five seconds
-    budget.close()        # whoever waits, or comes later, gets BudgetClosed
+    with budget.request():  # entered when one more request may start
+        ...
+    budget.acquire()        # the same, where nobody says when the answer came
+    budget.hold(5)          # the server said 429: nobody starts for five seconds
+    budget.close()          # whoever waits, or comes later, gets BudgetClosed
 
-Sliding windows over start times keep within fixed windows of the same size as well. Each window
-is taken for a second longer than it is, since requests travel at different speeds: measured
-(2026-11) on a busy machine, half a second gave 45 x 429 in 9,200 requests. A margin in time, not in
-requests, costs the long window next to nothing.
+The server counts a request at some moment between its start and its answer. Here it counts until
+a window after the answer: so no window of the server's can hold more, however differently requests
+travel and whatever stalls. Measured (2026-11): with start times and a margin of half a second, a
+busy machine got 45 x 429 in 9,200 requests.
 """
 
 from __future__ import annotations
@@ -16,25 +18,35 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-MARGIN = 1.0  # seconds; of a short window a tenth
+UNANSWERED = 5.0  # seconds after which a request was surely counted, answered or not
 
 
 class BudgetClosed(Exception):  # noqa: N818 - the end of work, not an error
     """The budget was closed: no request may start any more."""
 
 
+class _Start:
+    """A request that started: by when the server has surely counted it."""
+
+    __slots__ = ("counted",)
+
+    def __init__(self, counted: float) -> None:
+        self.counted = counted
+
+
 class Budget:
     """Shared by all threads; first come, first served. No limits: `acquire` never waits."""
 
-    def __init__(self, limits: Iterable[tuple[int, float]], *, margin: float = MARGIN) -> None:
+    def __init__(self, limits: Iterable[tuple[int, float]], *, margin: float = UNANSWERED) -> None:
+        self._margin = margin
         self._windows = [
-            (seconds + min(margin, seconds / 10), deque[float](maxlen=requests))
-            for requests, seconds in limits
+            (seconds, deque["_Start"](maxlen=requests)) for requests, seconds in limits
         ]
         self._turn = threading.Lock()
         self._closed = threading.Event()
@@ -44,12 +56,28 @@ class Budget:
         self.waiting_until = 0.0
         """Monotonic time until which the next start waits; in the past: it does not wait."""
 
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Wait until one more request may start; it counts until a window after its end.
+
+        Raises:
+            BudgetClosed: as `acquire`.
+        """
+        start = self._begin()
+        try:
+            yield
+        finally:
+            start.counted = min(start.counted, time.monotonic())
+
     def acquire(self) -> None:
         """Wait until one more request may start, and count it.
 
         Raises:
             BudgetClosed: if the budget is closed, now or while waiting.
         """
+        self._begin()
+
+    def _begin(self) -> _Start:
         with self._turn:  # one waits for the windows, the others queue behind it
             while (delay := self._ready_at() - time.monotonic()) > 0:
                 self.waiting_until = time.monotonic() + delay
@@ -58,10 +86,11 @@ class Budget:
                     break
             if self._closed.is_set():
                 raise BudgetClosed
-            now = time.monotonic()
+            start = _Start(time.monotonic() + self._margin)
             for _, starts in self._windows:
-                starts.append(now)
+                starts.append(start)
             self.started += 1
+            return start
 
     def hold(self, seconds: float) -> bool:
         """Let nobody start for `seconds`. False if a hold at least half as long is in force."""
@@ -81,7 +110,7 @@ class Budget:
         rooms = []
         for seconds, starts in self._windows:
             # list(): other threads append meanwhile
-            used = sum(1 for start in list(starts) if start > now - seconds)
+            used = sum(1 for start in list(starts) if start.counted > now - seconds)
             rooms.append((starts.maxlen or 0) - used)
         return min(rooms, default=None)
 
@@ -89,5 +118,5 @@ class Budget:
         ready = self._held_until
         for seconds, starts in self._windows:
             if len(starts) == starts.maxlen:
-                ready = max(ready, starts[0] + seconds)
+                ready = max(ready, starts[0].counted + seconds)
         return ready

@@ -211,8 +211,7 @@ class Transport:
     def _exchange(self, request: Request) -> tuple[int, t.Mapping[str, str], bytes, str]:
         """One attempt on the wire: (status, headers, body, Authorization that was sent)."""
         self._refuse_if_hopeless(request)
-        self._budget.acquire()
-        with self._slots:
+        with self._budget.request(), self._slots:
             self._refuse_if_hopeless(request)  # meanwhile
             if self._closed or self.stopping:
                 raise BudgetClosed
