@@ -20,9 +20,11 @@ that nothing fell between two slices:
    may be read in parallel, the last one first. If another number is seen, something moved: then
    nothing counts as read, and the key goes on.
 
-They look at rows, which come from one query, and never at counts, totals and upper bounds, which
+They look at rows, which come from one query, and not at counts, totals and upper bounds, which
 may be absent, stale or wrong (Q17-Q22): those are hints what to ask for, when to give up early,
-and whether to look again at the end.
+and whether to look again at the end. One thing more may go wrong with the place: several servers,
+of which some lag. So leaps are made where an upper bound cuts the count, which then tells when an
+answer is of another moment than the others.
 
 *Bookmarks.* What is returned, or handed over with a batch, is a moment up to which every row was
 handed over: never later than the server's clock at the first answer, less `MARGIN`. The next run
@@ -99,8 +101,8 @@ class Trust:
     """Were they, so far?"""
     counts: bool = True
     """Is the total the number of rows that can be read?"""
-    closes: bool = True
-    """Is an upper bound accepted?"""
+    closes: bool | None = None
+    """Does an upper bound cut the list, and the count with it? None: not asked yet."""
     leaps: bool = True
     """Are far pages accepted?"""
     size: int | None = None
@@ -174,6 +176,14 @@ class Memory:
             if name is None or (isinstance(name, tuple) and (not name or None in name)):
                 names[place] = repr(rows[place])
         return names
+
+    def only(self, page: Page) -> None:
+        """Remember the rows of `page` alone: those of a leap may not be witnesses."""
+        self._rows.clear()
+        self._pages.clear()
+        seen = self.seen
+        self.new(page)
+        self.seen = seen
 
     def knows_any(self, page: Page) -> bool:
         """Is one of the rows remembered, with the same key?"""

@@ -150,22 +150,34 @@ def plain(listing: Listing, window: Query, memory: Memory) -> Iterator[tuple[lis
         number, former = number + 1, page
 
 
-def leap(
-    listing: Listing, memory: Memory, reached: datetime, upto: datetime, pages: int
-) -> Generator[Batch, None, datetime | None]:
+class Landing(t.NamedTuple):
+    """Where a leap ended: nothing of a lower key is missing. `page` is its last, of `query`."""
+
+    key: datetime
+    page: Page
+    query: Query
+
+
+def leap(  # noqa: PLR0913 - where from, to, and how
+    listing: Listing,
+    memory: Memory,
+    reached: datetime,
+    upto: datetime,
+    pages: int,
+    *,
+    is_closed: bool,
+) -> Generator[Batch, None, Landing | None]:
     """Read `pages` full pages from `reached` on, in parallel, by the place.
 
-    Returns the key up to which then nothing is missing; None if that is not proven.
-    Rows of a key before `upto` can only leave.
+    Returns None if it is not proven that nothing is missing. Rows of a key before `upto` can only
+    leave. `is_closed`: with an upper bound, so that the count tells early when one does.
     """
-    # the upper bound is not needed: with it, a count that falls tells early that a row left
-    closes = listing.can_close and listing.trust.closes
-    window = opening(listing, reached)._replace(until=upto - TICK if closes else None)
+    window = opening(listing, reached)._replace(until=upto - TICK if is_closed else None)
     size = window.size
     try:
         pages, last, bound = _far(listing, window, pages, reached, upto)
-    except RequestRejected:  # the upper bound, or a page so far off
-        listing.trust.closes, listing.trust.leaps = False, closes
+    except RequestRejected:
+        listing.trust.leaps = False
         return None
     if last is None:
         return None
@@ -190,9 +202,29 @@ def leap(
     finally:
         listing.forget()
     yield Batch(memory.new(last), reached)
-    if len(names) != place or not is_ascending(last.keys):
+    if len(names) != place or not is_ascending(keys):
         return None
-    return max(upto, *keys) if last.is_last else max(keys)
+    if last.is_last and not is_closed:
+        return Landing(max(upto, *keys), last, window)
+    # where a window ends may be earlier than it should be: only rows tell
+    return Landing(max(key for key in keys if key <= upto), last, window._replace(number=pages))
+
+
+def closes(listing: Listing, reached: datetime, left: int) -> bool:
+    """Ask, once per stream, if an upper bound cuts the list and its count: `left` are behind it."""
+    trust = listing.trust
+    if trust.closes is None and listing.can_close:
+        try:
+            page = ask(listing, opening(listing, reached)._replace(until=reached))
+        except RequestRejected:
+            trust.closes = False
+        else:
+            is_cut = all(key and key <= reached for key in page.keys)
+            if not is_cut or (page.is_last and page.total != len(page.rows)):
+                trust.closes = False
+            elif page.total is not None and page.total < left:
+                trust.closes = True
+    return bool(trust.closes)
 
 
 def _far(
@@ -200,27 +232,33 @@ def _far(
 ) -> tuple[int, Page | None, datetime]:
     """Ask for a far page whose place tells something: page `pages`, or one near it.
 
-    Returns its number, the page, and the key below which there are only rows before its end.
-    That is higher than the page's first key, since rows of one key may stand on both sides of a
-    border, and than `reached`.
+    Returns its number, the page, and a key: all rows of lower ones stand before the page's end.
+    It is higher than that of the page's first row, since rows of one key may stand on both sides
+    of a border, and than `reached`.
     """
-    low, high, number = 0, 0, pages  # pages of one key; pages without a row before `upto`
+    low, high, number = 0, 0, pages  # pages of one key; pages without a row before `upto`,
+    empty = 0  # or without any
     for _ in range(PATIENCE):
         page = ask(listing, window._replace(number=number))
         keys = [key for key in page.keys if key]
-        page = page._replace(is_last=page.is_last or number + 1 == high)
-        bound = upto if page.is_last else min(upto, max(keys, default=upto))
+        page = page._replace(is_last=page.is_last or number + 1 == empty)
+        # a row that changes while it is read may show a later key than that of its place
+        bound = max((key for key in keys if key <= upto), default=upto)
+        if keys and page.is_last and not keys[0] < bound > reached:
+            bound = upto
         if keys and len(keys) == len(page.rows) and keys[0] < bound > reached:
             return number, page, bound
         told = -(-(page.total or 0) // window.size)
-        if not keys or keys[0] >= upto:
+        if not page.rows:
+            high = empty = number
+        elif not keys or keys[0] >= upto:
             high = number
         elif low == number:
             break
         else:
             low = number
-        if not high:  # to the last page that is counted, then one more
-            number = 2 * number if page.total is None else min(2 * number, max(told, number + 1))
+        if not high:  # to the last page that is counted, then beyond
+            number = told if told > number else 2 * number
         elif high - low > 1:
             number = told if low < told < high else (low + high) // 2
         elif low:

@@ -29,10 +29,12 @@ from tap_qonto.pagination import (
     lowest,
     opening,
 )
-from tap_qonto.slices import PATIENCE, by_number, is_ascending, leap, numbered, plain
+from tap_qonto.slices import PATIENCE, by_number, closes, is_ascending, leap, numbered, plain
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+WORTH = 3  # pages: so many are read by key in the time of a leap
 
 Walk: t.TypeAlias = "Generator[Batch, None, datetime | None]"
 
@@ -46,45 +48,124 @@ def changed(listing: Listing, since: datetime | None) -> Walk:
     Raises:
         RequestFailed: the list changes faster than it can be read, or ignores page numbers.
     """
-    query = opening(listing, since)
-    first = page = ask(listing, query)
-    upto = frozen(first.date)  # rows of a lower key can only leave
-    late = (first.date or datetime.now(timezone.utc)) + MARGIN
-    memory, pace = Memory(listing), _Pace()
-    reached = since  # every row of a lower key was handed over
+    return _ByKey(listing, since).walk()
 
-    def bookmark() -> datetime | None:
-        if reached is None or upto:
-            return reached and min(reached, upto or reached)
-        return max(reached - MARGIN, since or NEVER)
 
-    while honours(listing, page, reached) and (page.is_last or _is_in_order(page, upto)):
-        rows, top = memory.new(page), _top(page, reached, upto)
-        if page.is_last or _is_beyond(page, late, enough=memory.seen >= (first.total or 0)):
-            reached = top
-            yield Batch(rows, upto or bookmark())
-            if page.is_last and lacks(listing, memory.seen, first.total):
-                first = ask(listing, query)  # rows may have been deleted meanwhile
-                if lacks(listing, memory.seen, first.total):
-                    break
-            return upto or bookmark()
-        if top and (reached is None or top > reached):
-            reached = top
-            yield Batch(rows, bookmark())
-            pages = pace.pages(listing, page) if upto and reached < upto else 0
-            if upto and pages:
-                far = yield from leap(listing, memory, reached, upto, pages)
-                pace.leapt(well=far is not None)
-                reached = far or reached
-            page = ask(listing, opening(listing, reached))
-        else:
-            yield Batch(rows, bookmark())
-            reached = t.cast("datetime", reached)
-            reached, later = yield from _past(listing, memory, page, reached, upto)
-            if later is None:
-                return bookmark()
-            page = later
-    return upto if (yield from by_number(listing, query, first)) else since
+class _ByKey:
+    """A walk that knows the key up to which all was read, and goes on from it."""
+
+    def __init__(self, listing: Listing, since: datetime | None) -> None:
+        self._listing = listing
+        self._since = since
+        self._reached = since  # every row of a lower key was handed over
+        self._from = since  # of the page in hand
+        self._memory = Memory(listing)
+        self._pace = _Pace()
+
+    def walk(self) -> Walk:
+        listing, memory = self._listing, self._memory
+        query = opening(listing, self._since)
+        self._first = ask(listing, query)
+        self._upto = frozen(self._first.date)  # rows of a lower key can only leave
+        self._late = (self._first.date or datetime.now(timezone.utc)) + MARGIN
+        page: Page | None = self._first
+        while page and honours(listing, page, self._from) and self._is_in_order(page):
+            rows, top = memory.new(page), self._settled(page)
+            has_moved = top is not None and (self._reached is None or top > self._reached)
+            if has_moved:
+                self._reached = top
+            if self._is_end(page):
+                yield Batch(rows, self._upto or self._bookmark())
+                if not page.is_last or not lacks(listing, memory.seen, self._first.total):
+                    return self._upto or self._bookmark()
+                self._first = ask(listing, query)  # rows may have been deleted meanwhile
+                if not lacks(listing, memory.seen, self._first.total):
+                    return self._upto or self._bookmark()
+                break
+            yield Batch(rows, self._bookmark())
+            page = yield from (self._next(page) if has_moved else self._past(page))
+        if page is None:
+            return self._bookmark()
+        is_proven = yield from by_number(listing, query, self._first)
+        return self._upto if is_proven else self._since
+
+    def _next(self, page: Page) -> Generator[Batch, None, Page]:
+        """Leap if that is worth it now; ask for the page at the key then reached."""
+        listing, reached, upto = self._listing, t.cast("datetime", self._reached), self._upto
+        left = (page.total or 0) - len(page.rows)
+        pages = self._pace.pages(listing, left) if upto and reached < upto else 0
+        if upto and pages and closes(listing, reached, left):
+            landing = yield from leap(listing, self._memory, reached, upto, pages, is_closed=True)
+            self._pace.leapt(well=landing is not None)
+            if landing:
+                self._reached = landing.key
+                if landing.page.is_last:  # of the window: the same page without a bound goes on
+                    page, self._from = ask(listing, landing.query._replace(until=None)), reached
+                    self._memory.only(landing.page)
+                    if page.is_last and self._memory.knows_any(page):
+                        return page
+        return self._ask()
+
+    def _ask(self) -> Page:
+        """Ask for the page that begins at the key that was reached."""
+        self._from = self._reached
+        return ask(self._listing, opening(self._listing, self._reached))
+
+    def _past(self, page: Page) -> Generator[Batch, None, Page | None]:
+        """Get past a page that does not move the key: return one that does, or the last.
+
+        Its rows have one key, or keys behind `upto`, or the lower bound is cut to whole seconds.
+        None: the rest can't be read for sure, and is left to the next run.
+        """
+        listing, reached, upto = self._listing, self._reached, self._upto
+        window, enough = opening(listing, reached), (reached or NEVER) + SECOND
+        self._memory.only(page)
+        self._from = reached
+        for rows, other in numbered(listing, window, self._memory, offset=len(page.rows)):
+            yield Batch(rows, self._bookmark())
+            if self._is_end(other) or (self._settled(other) or NEVER) >= enough:
+                return other
+        # page sizes can't be chosen
+        if not (reached and upto and reached < upto):
+            if not upto:  # nothing can be proven
+                for rows, _ in plain(listing, window, self._memory):
+                    yield Batch(rows)
+            return None
+        pages = max(2, -(-(page.total or 0) // listing.size))
+        for more in range(PATIENCE):
+            landing = yield from leap(
+                listing, self._memory, reached, upto, pages + more, is_closed=False
+            )
+            if landing:
+                self._reached = landing.key
+                return self._ask()
+        raise RequestFailed("the list changes faster than it can be read")
+
+    def _bookmark(self) -> datetime | None:
+        if self._reached is None or self._upto:
+            return self._reached and min(self._reached, self._upto or self._reached)
+        return max(self._reached - MARGIN, self._since or NEVER)
+
+    def _is_end(self, page: Page) -> bool:
+        """Is it the last page, or behind all that was there at the first answer?"""
+        return page.is_last or (
+            self._memory.seen >= (self._first.total or 0)
+            and is_ascending(page.keys)
+            and (page.keys[0] or NEVER) > self._late
+        )
+
+    def _is_in_order(self, page: Page) -> bool:
+        """Do the keys ascend? Those behind `upto` may not, and in the last page it is no matter."""
+        late = self._upto or datetime.max.replace(tzinfo=timezone.utc)
+        return page.is_last or is_ascending(key for key in page.keys if not (key and key > late))
+
+    def _settled(self, page: Page) -> datetime | None:
+        """The key to which a page moves the walk: the highest up to `upto`.
+
+        A row that changes while it is read may show a later key than that of its place.
+        """
+        keys = (key for key in page.keys if key and not (self._upto and key > self._upto))
+        return max(keys, default=None)
 
 
 def changed_unsorted(listing: Listing, since: datetime | None) -> Walk:
@@ -179,69 +260,19 @@ class _Pace:
     failures: int = 0
     rest: int = 0
 
-    def pages(self, listing: Listing, page: Page) -> int:
-        """Of how many pages the leap behind `page` is; 0 if it is not worth it now."""
+    def pages(self, listing: Listing, left: int) -> int:
+        """Of how many pages a leap over `left` rows is; 0 if it is not worth it now."""
         if self.rest:
             self.rest -= 1
             return 0
-        left = (page.total or 0) - len(page.rows) + 1  # the next window begins one row earlier
-        pages = min(self.span, -(-left // listing.size))
-        return pages if listing.trust.leaps and pages > 2 else 0  # noqa: PLR2004 - one by one
+        pages = min(self.span, (left + 1) // listing.size)  # it begins one row earlier
+        return pages if listing.trust.leaps and pages > WORTH else 0
 
     def leapt(self, *, well: bool) -> None:
         """Note how a leap ended."""
         self.span = min(2 * self.span, 512) if well else max(self.span // 2, 4)
         self.failures = 0 if well else self.failures + 1
         self.rest = 2**self.failures if self.failures else 0
-
-
-def _past(
-    listing: Listing, memory: Memory, page: Page, reached: datetime, upto: datetime | None
-) -> Generator[Batch, None, tuple[datetime, Page | None]]:
-    """Get past a page that moves the key no further; return a later page, or the last.
-
-    Its rows all have one key, or the lower bound is cut to whole seconds. With it comes the key up
-    to which all was read. No page: the rest can't be read for sure; it is left to the next run.
-    """
-    window, bookmark = opening(listing, reached), min(reached, upto or reached)
-    for rows, other in numbered(listing, window, memory, offset=len(page.rows)):
-        yield Batch(rows, bookmark)
-        if other.is_last or (_top(other, reached, upto) or reached) >= reached + SECOND:
-            return reached, other
-    # page sizes can't be chosen
-    pages = max(2, -(-(page.total or 0) // listing.size))
-    for more in range(PATIENCE):
-        if not upto or reached >= upto:
-            break
-        if far := (yield from leap(listing, memory, reached, upto, pages + more)):
-            return far, ask(listing, opening(listing, far))
-    else:
-        raise RequestFailed("the list changes faster than it can be read")
-    if not upto:  # nothing can be proven
-        for rows, _ in plain(listing, window, memory):
-            yield Batch(rows)
-    return reached, None
-
-
-def _top(page: Page, reached: datetime | None, upto: datetime | None) -> datetime | None:
-    """The key to which a page moves the walk.
-
-    That of a row that changes while it is read may be later than its place in the list says:
-    keys after `upto` only count if most are such.
-    """
-    keys = [key for key in page.keys if key]
-    settled = [key for key in keys if not upto or key <= upto]
-    return max(settled if 2 * len(settled) >= len(keys) else keys, default=reached)
-
-
-def _is_in_order(page: Page, upto: datetime | None) -> bool:
-    return is_ascending(key for key in page.keys if not (key and upto and key > upto))
-
-
-def _is_beyond(page: Page, late: datetime, *, enough: bool) -> bool:
-    """Did the walk pass all that was there at its first answer?"""
-    key = page.keys[-1]
-    return enough and key is not None and key > late
 
 
 def _is_older(listing: Listing, page: Page, since: datetime | None) -> bool:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tap_qonto.errors import RequestFailed, RequestRejected
 from tap_qonto.pagination import (
     MARGIN,
+    Batch,
     Listing,
     Memory,
     Page,
@@ -28,7 +29,7 @@ from tap_qonto.pagination import (
     opening,
     page_of,
 )
-from tap_qonto.slices import SMALLEST, _Steps, is_ascending, leap, numbered
+from tap_qonto.slices import SMALLEST, _Steps, closes, is_ascending, leap, numbered
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,7 +203,7 @@ def test_keys_are_read_once_per_row() -> None:
 
     rows = [row for batch in changed(Listing(page, key=key), None) for row in batch.rows]
     assert len(rows) == 1000
-    assert read <= 1000 + 3  # pages overlap by a row here and there
+    assert read <= 1000 + 3 + 110  # pages overlap by a row; one is a probe
 
 
 def test_a_count_can_only_be_lacking_if_it_is_told_and_trusted() -> None:
@@ -254,6 +255,18 @@ def test_witnesses_are_forgotten_after_four_pages_unless_they_came_again() -> No
     seen(memory, {"id": 6, "at": None})
     assert not knows(memory, again)
     assert len(memory._rows) == 4
+
+
+def test_only_rows_of_one_page_may_be_left_as_witnesses() -> None:
+    """Those of a leap that failed stand anywhere in the list."""
+    memory = Memory(Listing(lambda _: None))  # type: ignore[arg-type,return-value]
+    seen(memory, {"id": 1, "at": None})
+    seen(memory, {"id": 2, "at": None})
+    page = Page([{"id": 1, "at": None}], None, is_last=False, date=None, keys=[None])
+    memory.only(page)
+    assert knows(memory, {"id": 1, "at": None})
+    assert not knows(memory, {"id": 2, "at": None})
+    assert memory.seen == 2
 
 
 def test_rows_without_identity_are_told_by_all_they_hold() -> None:
@@ -354,23 +367,25 @@ KEYS = {
 }
 
 
-def proves(moving: Moving, pages: int) -> bool:
+def proves(moving: Moving, pages: int, *, is_closed: bool = False) -> bool:
     """Leap; if it claims that nothing is missing, nothing is."""
     began = {row["id"]: row["at"] for row in moving.rows}
     listing = moving.listing(2)
     memory = Memory(listing)
-    walk = leap(listing, memory, at(-1), at(100), pages)
+    walk = leap(listing, memory, at(-1), at(100), pages, is_closed=is_closed)
     found = set()
     while True:
         try:
             found |= {row["id"] for row in next(walk).rows}
         except StopIteration as end:
-            far = end.value
+            landing = end.value
             break
-    if far is None:
+    if landing is None:
         return False
     left = {
-        row["id"] for row in moving.rows if row["at"] < far and began.get(row["id"]) == row["at"]
+        row["id"]
+        for row in moving.rows
+        if row["at"] < landing.key and began.get(row["id"]) == row["at"]
     }
     assert left <= found
     return True
@@ -389,7 +404,8 @@ def test_the_place_claims_nothing_that_one_or_two_moves_could_refute(keys: str, 
             chosen = random.Random(1).sample([*chosen], 600)
         for events in chosen:
             for pages in (3, 5):
-                proven += proves(Moving(KEYS[keys], events, when=when), pages)
+                closed = pages == 3
+                proven += proves(Moving(KEYS[keys], events, when=when), pages, is_closed=closed)
     assert proven  # it is not always in doubt
 
 
@@ -412,16 +428,53 @@ def test_the_place_is_not_fooled_by_an_order_of_ties_that_changes() -> None:
 
 
 def test_a_far_page_that_is_refused_is_not_asked_for_again() -> None:
-    def page(query: Query) -> Page:
-        if query.number > 1 or query.until:
-            raise RequestRejected("no", 422)
-        return Page([], 0, is_last=True, date=NOON)
+    def page(_: Query) -> Page:
+        raise RequestRejected("no", 422)
 
-    trust = Trust()
-    for closes, leaps in ((False, True), (False, False)):
-        listing = Listing(page, trust=trust)
-        assert [*leap(listing, Memory(listing), at(0), at(9), 5)] == []
-        assert (trust.closes, trust.leaps) == (closes, leaps)
+    listing = Listing(page)
+    assert [*leap(listing, Memory(listing), at(0), at(9), 5, is_closed=True)] == []
+    assert not listing.trust.leaps
+
+
+def test_a_window_that_ends_too_early_proves_no_more_than_its_rows() -> None:
+    """An upper bound may be cut to whole seconds, or worse."""
+    rows = [{"id": n, "at": at(n)} for n in range(9)]
+
+    def page(query: Query) -> Page:
+        found = [row for row in rows if not query.until or row["at"] < at(5)]
+        part = found[query.start : query.end]
+        return Page(part, None, is_last=len(part) < query.size, date=NOON)
+
+    listing = Listing(page, key=lambda row: row["at"], size=2)
+    landings = []
+
+    def walk() -> t.Generator[Batch, None, None]:
+        memory = Memory(listing)
+        landings.append((yield from leap(listing, memory, at(-1), at(100), 4, is_closed=True)))
+
+    rows = [row for batch in walk() for row in batch.rows]
+    assert landings[0].key == rows[-1]["at"] < at(5)
+
+
+@pytest.mark.parametrize("kind", ["cut", "not cut", "wrong count", "refused", "all of one key"])
+def test_whether_an_upper_bound_cuts_list_and_count_is_asked_once(kind: str) -> None:
+    asked = 0
+
+    def page(query: Query) -> Page:
+        nonlocal asked
+        asked += 1
+        if kind == "refused":
+            raise RequestRejected("no", 422)
+        rows = [{"at": at(0 if kind == "all of one key" else n)} for n in range(9)]
+        found = [row for row in rows if kind == "not cut" or row["at"] <= query.until]
+        total = 9 if kind == "wrong count" else len(found)
+        return Page(found[: query.size], total, is_last=len(found) < query.size, date=NOON)
+
+    listing = Listing(page, key=lambda row: row["at"], size=8)
+    for _ in range(2):
+        assert closes(listing, at(0), 9) is (kind == "cut")
+    assert asked == (2 if kind in {"all of one key", "wrong count"} else 1)
+    assert not closes(Listing(page, can_close=False), at(0), 9)
 
 
 @pytest.mark.parametrize("when", ["page", "ahead", "both"])

@@ -12,6 +12,7 @@ from qonto_model import BEGIN, Behaviour, Churn, Model, read
 
 from tap_qonto.errors import RequestFailed
 from tap_qonto.pagination import MARGIN, TICK, Batch, Listing, Page, Query, Trust, page_of
+from tap_qonto.slices import SMALLEST
 from tap_qonto.walks import changed, changed_unsorted, held_back, merged, newest_first, whole
 
 if t.TYPE_CHECKING:
@@ -84,8 +85,12 @@ def survive(kind: str, scene: dict[str, t.Any]) -> None:
     if behaviour.fixed_size or behaviour.largest < size:
         # a short page is then the end or not, and only the count can tell
         behaviour.count = "right"
-    if kind not in {"changed", "merged"} or min(size, behaviour.fixed_size or size, 16) < 16:
+    if kind not in {"changed", "merged"} or behaviour.date == "missing":
+        # then nothing tells a row that changes from others; or only keys tell what time it is
         behaviour.hydrated = False
+    if min(size, behaviour.fixed_size or size, behaviour.largest) < SMALLEST:
+        # many rows of one moment then take leaps, which servers that lag can fool
+        behaviour.replicas = 0
     model = Model(
         rows=scene["rows"],
         seed=scene["seed"],
@@ -160,7 +165,8 @@ def test_a_quiet_list_takes_hardly_more_requests_than_it_has_pages(rows: int, ti
     assert outcome.ended
     assert not model.lacking(target)
     pages = max(1, -(-rows // 100))
-    assert model.requests <= pages + 3 + (tied > 0) * pages.bit_length()
+    # without a key that moves on, pages overlap
+    assert model.requests <= (pages * 1.2 if tied == 1 else pages + (tied and 7)) + 4
     assert outcome.bookmark == BEGIN - MARGIN
     model.requests = 0
     read(changed(model.listing(), outcome.bookmark), target)
@@ -190,12 +196,12 @@ def test_pages_of_a_quiet_list_are_asked_for_ahead() -> None:
 
 
 @pytest.mark.parametrize("edits", [0.01, 0.1, 1, 5])
-def test_edits_at_every_request_cost_less_than_twice_the_requests(edits: float) -> None:
+def test_edits_at_every_request_cost_less_than_three_times_the_requests(edits: float) -> None:
     model = Model(rows=5000, seed=3, churn=Churn(edits=edits))
     target: dict[int, Row] = {}
     outcome = read(changed(model.listing(), None), target, check=lambda _: None)
     assert outcome.ended
-    assert model.requests < 2.5 * 50
+    assert model.requests < 3 * 50
     model.settle()
     read(changed(model.listing(), outcome.bookmark), target)
     assert not model.lacking(target)
