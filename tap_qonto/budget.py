@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+STEP = 0.05  # seconds
 UNANSWERED = 5.0  # seconds after which a request was surely counted, answered or not
 
 
@@ -81,8 +82,8 @@ class Budget:
         with self._turn:  # one waits for the windows, the others queue behind it
             while (delay := self._ready_at() - time.monotonic()) > 0:
                 self.waiting_until = time.monotonic() + delay
-                # short steps, so that hold() is seen by whoever waits already
-                if self._closed.wait(min(delay, 1.0)):
+                # short steps: meanwhile an answer may come, or a hold
+                if self._closed.wait(min(delay, STEP)):
                     break
             if self._closed.is_set():
                 raise BudgetClosed

@@ -220,12 +220,12 @@ class ReadAhead(t.Generic[_Batch, _Result]):
                     self._drop(self._jobs[0])
                 if self._jobs:
                     return self._jobs[0]
+                if self._closed:
+                    raise BudgetClosed
                 if self._plan_error is not None:
                     raise self._plan_error
                 if self._exhausted:
                     raise KeyError(key)
-                if self._closed:
-                    raise BudgetClosed
                 self._ready.wait(STEP)
             self._interrupted()
 
