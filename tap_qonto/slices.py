@@ -97,6 +97,7 @@ class _Steps:
         """A gap is possible: step back, further each time."""
         self._listing.forget()
         self._planned.clear()
+        self._read = 0
         most = self._listing.size // 2
         if self._slack == most:
             self._offset = max(0, self._offset - self._stride)
