@@ -262,9 +262,8 @@ def coerced(value: t.Any, schema: dict[str, t.Any]) -> t.Any:
         return {n: coerced(v, properties[n]) if n in properties else v for n, v in value.items()}
     if isinstance(value, list) and "items" in schema:
         return [coerced(one, schema["items"]) for one in value]
-    if set(schema["type"]) - {"null"} == {"boolean"} and value is not None:
-        return value != 0
-    return value
+    is_boolean = set(schema["type"]) - {"null"} == {"boolean"}
+    return value != 0 if is_boolean and not isinstance(value, Decimal | None) else value
 
 
 @given(hostile())
