@@ -436,7 +436,8 @@ def test_a_far_page_that_is_refused_is_not_asked_for_again() -> None:
     assert not listing.trust.leaps
 
 
-def test_a_window_that_ends_too_early_proves_no_more_than_its_rows() -> None:
+@pytest.mark.parametrize("pages", [3, 4])
+def test_a_window_that_ends_too_early_proves_no_more_than_its_rows(pages: int) -> None:
     """An upper bound may be cut to whole seconds, or worse."""
     rows = [{"id": n, "at": at(n)} for n in range(9)]
 
@@ -450,10 +451,19 @@ def test_a_window_that_ends_too_early_proves_no_more_than_its_rows() -> None:
 
     def walk() -> t.Generator[Batch, None, None]:
         memory = Memory(listing)
-        landings.append((yield from leap(listing, memory, at(-1), at(100), 4, is_closed=True)))
+        found = yield from leap(listing, memory, at(-1), at(100), pages, is_closed=True)
+        landings.append(found)
 
     rows = [row for batch in walk() for row in batch.rows]
     assert landings[0].key == rows[-1]["at"] < at(5)
+
+
+def test_rows_that_show_a_later_key_than_that_of_their_place_are_not_the_end() -> None:
+    """A search index may lag behind the rows it finds."""
+    keys = [0, 0, 200, 200, 1, 2, 3, 4]
+    moving = Moving([], [])
+    moving.rows = [{"id": n, "at": at(key)} for n, key in enumerate(keys)]
+    assert not proves(moving, 2)
 
 
 @pytest.mark.parametrize("kind", ["cut", "not cut", "wrong count", "refused", "all of one key"])

@@ -305,6 +305,7 @@ def test_an_order_that_is_ignored_is_noticed() -> None:
         model.edit(model.chance.choice([*model.state]))
         model.now += timedelta(minutes=1)
     model.behaviour.sorts = False
+    model.behaviour.count = "missing"  # which would tell
     model.settle()
     target: dict[int, Row] = {}
     assert read(changed(model.listing(50), None), target).ended
@@ -400,6 +401,95 @@ def test_short_lists_without_meta_are_confirmed_by_a_request_only_when_longer_th
     for _ in range(4):
         emitted(whole(Listing(page, trust=trust)))
     assert asked == 4
+
+
+def test_a_row_that_was_lacking_is_found_when_all_is_read_once_more() -> None:
+    rows = [{"id": n} for n in range(250)]
+    hidden = {"id": 120}
+
+    def page(query: Query) -> Page:
+        found = [row for row in rows if row != hidden]
+        if query.start > 150:
+            hidden.clear()
+        told = {"total_count": 250, "total_pages": -(-250 // query.size)}
+        return page_of(found[query.start : query.end], told, query, BEGIN)
+
+    told: list[str] = []
+    found = emitted(whole(Listing(page, warn=told.append)))
+    assert {row["id"] for row in found} == set(range(250))
+    assert not told
+
+
+def test_a_key_that_is_later_than_its_place_does_not_move_the_walk() -> None:
+    """A search index may lag behind the rows it finds."""
+    rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(350)))]
+    sorted_by = [row["updated_at"] for row in rows]
+    rows[99] = {"id": 99, "updated_at": BEGIN + timedelta(seconds=1)}
+
+    def page(query: Query) -> Page:
+        found = [
+            row
+            for row, key in zip(rows, sorted_by, strict=True)
+            if not query.since or key >= query.since
+        ]
+        return page_of(found[query.start : query.end], None, query, BEGIN)
+
+    walk = changed(Listing(page, key=lambda row: row["updated_at"]), None)
+    assert {row["id"] for row in emitted(walk)} == set(range(350))
+
+
+def test_rows_of_a_leap_that_failed_are_no_witnesses() -> None:
+    """Found: behind a gap that a leap had left, its rows seemed to go on from what was read."""
+    keys = minutes(*range(20), *[50] * 80, *range(60, 160))
+    rows: dict[int, Row] = {n: {"id": n, "updated_at": key} for n, key in enumerate(keys)}
+    gone: list[int] = []
+
+    def leave(*identities: int) -> None:
+        gone.extend(identity for identity in identities if rows.pop(identity, None))
+
+    def page(query: Query) -> Page:
+        if query.until and query.number == 3:  # within the leap: 59 falls between two pages
+            leave(30)
+        if query.size < 20:  # while rows of one moment are read by number
+            leave(*range(20, 43))
+        found = [
+            row
+            for row in rows.values()
+            if not query.since or row["updated_at"] >= query.since
+            if not query.until or row["updated_at"] <= query.until
+        ]
+        told = {"total_count": len(found), "total_pages": -(-len(found) // query.size)}
+        return page_of(found[query.start : query.end], told, query, BEGIN)
+
+    listing = Listing(page, key=lambda row: row["updated_at"], size=20)
+    found = {row["id"] for row in emitted(changed(listing, None))}
+    assert len(gone) == 23
+    assert found >= rows.keys()
+
+
+def test_a_clock_that_is_behind_delays_bookmarks_not_rows() -> None:
+    model = Model(rows=300, behaviour=Behaviour(date="behind"))
+    for _ in range(900):
+        model.insert()
+        model.now += timedelta(seconds=1)
+    target: dict[int, Row] = {}
+    outcome = read(changed(model.listing(), None), target)
+    assert not model.lacking(target)
+    assert outcome.bookmark is not None
+    assert outcome.bookmark < model.now - timedelta(hours=1)
+
+
+def test_what_can_not_be_proven_does_not_move_the_bookmark() -> None:
+    """Neither page sizes nor the filter are honoured: then nothing but the count can tell."""
+    since = BEGIN - timedelta(minutes=20)
+    for kind in ("changed", "changed_unsorted"):
+        behaviour = Behaviour(lower="ignored", fixed_size=10)
+        model = Model(rows=50, behaviour=behaviour)
+        target: dict[int, Row] = {}
+        outcome = read(WALKS[kind](model, 10, since), target, since)
+        assert outcome.ended
+        assert not model.lacking(target)
+        assert outcome.bookmark == since
 
 
 # -- bookmarks -----------------------------------------------------------------------------
