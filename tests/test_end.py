@@ -30,7 +30,7 @@ FULL = Path("/dev/full")
 
 @pytest.fixture(scope="module")
 def bank() -> Iterator[Server]:
-    with running(organizations=3, transactions=300, gates=False, latency=0.01) as server:
+    with running(organizations=3, transactions=150, gates=False, latency=0.01) as server:
         yield server
 
 
@@ -280,7 +280,9 @@ def test_no_secret_is_in_any_log_at_debug(
     qonto.faults.add("unauthorized", path="/v2/labels", times=1)
     qonto.faults.add("status", status=500, path="/v2/clients", times=2)
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    outcome = here(tmp_path, "--config", "config.json", env={"TAP_QONTO_LOGLEVEL": "DEBUG"})
+    (tmp_path / "catalog.json").write_text(json.dumps(CATALOG), encoding="utf-8")
+    files = ("--config", "config.json", "--catalog", "catalog.json")
+    outcome = here(tmp_path, *files, env={"TAP_QONTO_LOGLEVEL": "DEBUG"})
     assert outcome.code == 0
     assert "DEBUG" in outcome.log
     secrets = {config["client_secret"], config["refresh_token"], "ory_at_", "ory_rt_", "Bearer"}

@@ -27,7 +27,7 @@ CONFIG: dict[str, t.Any] = {"client_id": "demo-client", "client_secret": "demo-s
 def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give `CONFIG`, which the suite below holds on to, a server to talk to."""
     store = tmp_path_factory.mktemp("suite") / "sessions.db"
-    with running(organizations=3, transactions=60, gates=False) as qonto:
+    with running(organizations=2, transactions=30, gates=False) as qonto:
         CONFIG.update(qonto.config(token_store=f"sqlite:///{store}"))
         yield
 
