@@ -22,18 +22,19 @@ if t.TYPE_CHECKING:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_no_kill_costs_the_session_if_the_next_run_comes_within_the_grace(
+@pytest.mark.parametrize(("database", "kills"), [("sqlite", 50), ("postgres", 20)])
+def test_no_kill_costs_the_session_if_the_next_run_comes_within_the_grace(  # noqa: PLR0913, PLR0917
     server: TokenServer,
     settings: Callable[..., Settings],
     request: pytest.FixtureRequest,
     tmp_path: Path,
     database: str,
+    kills: int,
 ) -> None:
     url = f"sqlite:///{tmp_path / 'sessions.db'}"  # on a real disk, unlike `folder`
     if database == "postgres":
         url = request.getfixturevalue("postgres")
-    table = tally(server, settings(token_store=url), kills=50)
+    table = tally(server, settings(token_store=url), kills=kills)
     sys.stdout.write(f"{table}\n")
     within = [key for key in table.lost if not key[1]]
     assert within == []
