@@ -269,9 +269,7 @@ def _far(
     return number, None, upto
 
 
-def by_number(
-    listing: Listing, query: Query, first: Page, *, tries: int = 2
-) -> Generator[Batch, None, bool]:
+def by_number(listing: Listing, query: Query, first: Page) -> Generator[Batch, None, bool]:
     """Read the list that begins with `first`, by the witness; once more if rows are lacking.
 
     Returns whether nothing can have been lost: False if page sizes can't be chosen.
@@ -280,7 +278,7 @@ def by_number(
         RequestFailed: as `numbered`.
     """
     offset = len(first.rows)
-    for _ in range(tries):
+    for _ in range(2):
         page, memory = first, Memory(listing)
         if offset:
             yield Batch(memory.new(first))

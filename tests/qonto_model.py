@@ -57,6 +57,7 @@ class Behaviour:
     upper: str = "inclusive"  # exclusive, seconds, ignored, refused
     count: str = "right"  # missing, constant, stale, low
     count_first: bool = True
+    atomic: bool = False  # rows and count are of one moment
     meta: str = "full"  # none (Q19), cards (Q17), links (Q18), text
     date: str = "right"  # missing, ahead, behind
     sorts: bool = True
@@ -274,12 +275,12 @@ class Model:
         self.happen(0.4)
         replica = self._replica()
         total = self._count(query, view.status, replica) if told.count_first else None
-        self.happen(0.2)
+        self.happen(0 if told.atomic else 0.2)
         size = told.fixed_size or min(query.size, told.largest)
         start = ((query.number if told.pages else 1) - 1) * size
         rows = self._rows(query, view, replica)[start : start + size]
         if total is None:
-            self.happen(0.2)
+            self.happen(0 if told.atomic else 0.2)
             total = self._count(query, view.status, replica)
         date = self.now.replace(microsecond=0)
         self.happen(0.4)

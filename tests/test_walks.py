@@ -83,8 +83,8 @@ def survive(kind: str, scene: dict[str, t.Any]) -> None:
     """Read while the list moves, stopped and started again; then once in peace."""
     behaviour, size = scene["behaviour"], max(scene["size"], scene["rows"] // 60)
     if behaviour.fixed_size or behaviour.largest < size:
-        # a short page is then the end or not, and only the count can tell
-        behaviour.count = "right"
+        # a page shorter than asked for is then the end or not, and only the count can tell
+        behaviour.count, behaviour.atomic = "right", True
     if kind not in {"changed", "merged"} or behaviour.date == "missing":
         # then nothing tells a row that changes from others; or only keys tell what time it is
         behaviour.hydrated = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from postgres import running_postgres
+from sessions import open_session
 from token_server import MARK, TokenServer, token_server
 
 from tap_qonto import renewal
@@ -42,6 +44,21 @@ def settings(server: TokenServer, folder: Path) -> Callable[..., Settings]:
         return Settings.from_config(server.config(**(store | more)))
 
     return make
+
+
+@pytest.fixture
+def session(server: TokenServer, settings: Callable[..., Settings]) -> Settings:
+    """Settings whose store holds a live session, not begun from a seed."""
+    seeded = settings(refresh_token=server.seed())
+    open_session(seeded).session()
+    server.requests.clear()
+    return dataclasses.replace(seeded, refresh_token=None)
+
+
+@pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits a minute in a test: the client gives up after half a second."""
+    monkeypatch.setattr(renewal, "GRACE", 0.5)
 
 
 @pytest.fixture(scope="session")

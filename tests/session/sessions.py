@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import sqlite3
 import sys
+import threading
 import traceback
 import typing as t
 from pathlib import Path
@@ -18,7 +19,7 @@ from tap_qonto.auth import QontoAuthenticator, authenticator_for
 from tap_qonto.renewal import open_store
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from token_server import TokenServer
 
@@ -75,3 +76,20 @@ def refused(kind: type[QontoError], match: str) -> Iterator[None]:
     with pytest.raises(kind, match=match) as caught:
         yield
     assert MARK not in "".join(traceback.format_exception(caught.value))
+
+
+def together(count: int, work: Callable[[], t.Any]) -> list[t.Any]:
+    """Run `work` on threads that start at the same moment."""
+    barrier = threading.Barrier(count)
+    results: list[t.Any] = []
+
+    def run() -> None:
+        barrier.wait()
+        results.append(work())
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
