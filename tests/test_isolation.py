@@ -109,7 +109,7 @@ def _without_collector() -> Iterator[None]:
 def test_an_answer_that_is_nested_beyond_reason_is_a_failure(
     qonto: Server, config: Config, second: str
 ) -> None:
-    body = b'{"labels":' + b"[" * 9_000 + b"]" * 9_000 + b"}"
+    body = b'{"labels":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     strike(qonto, [("labels", second)], "nonsense", body=body)
     outcome = read(config(), catalog=CATALOG)
     assert f"failed   labels: organization {second}: the answer is not the JSON" in outcome.log
