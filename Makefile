@@ -14,10 +14,10 @@ demo: $(VENV)/installed-demo  ## Read a little Qonto on localhost into DuckDB, w
 	@$(RUN) demo.show
 
 test: $(VENV)/installed-test  ## Run the quick tests
-	$(RUN) pytest $(ARGS)
+	$(RUN) pytest -n auto $(ARGS)
 
 test-slow: $(VENV)/installed-all  ## Run the slow tests: real Meltano, Postgres, Node, a browser
-	$(RUN) pytest -m slow $(ARGS)
+	$(RUN) pytest -n auto --dist loadgroup -m slow $(ARGS)
 
 test-all: test test-slow  ## Run every test
 

@@ -6,6 +6,7 @@ import importlib.util
 import typing as t
 import uuid
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,17 @@ from demo.server import running
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from demo.server import Server
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests on one core: they share a project that takes a minute to install."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("meltano"))
 
 
 @pytest.fixture(scope="session")
