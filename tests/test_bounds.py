@@ -7,6 +7,7 @@ import time
 import typing as t
 
 import pytest
+from threads import nobody_stays, own_threads  # noqa: F401 - a fixture
 
 from tap_qonto.readahead import ReadAhead
 from tap_qonto.transport import Answer, Request
@@ -49,10 +50,6 @@ def pages(count: int) -> Callable[[Fetch], Generator[t.Any, None, str]]:
     return walk
 
 
-def alive() -> list[str]:
-    return [one.name for one in threading.enumerate() if one.name.startswith("qonto-")]
-
-
 @pytest.mark.parametrize("shape", [(1, 400), (400, 1), (20, 20)], ids=["deep", "wide", "both"])
 def test_a_slow_reader_is_never_followed_by_more_pages_than_the_window(
     shape: tuple[int, int],
@@ -77,6 +74,7 @@ def test_a_slow_reader_is_never_followed_by_more_pages_than_the_window(
     assert meter.most <= 2 * WINDOW + THREADS + 1
 
 
+@pytest.mark.usefixtures("own_threads")
 def test_nothing_is_sent_after_the_end_and_no_thread_stays() -> None:
     meter = Meter()
     ahead = ReadAhead([(0, pages(10_000))], meter.send, threads=THREADS)
@@ -85,10 +83,7 @@ def test_nothing_is_sent_after_the_end_and_no_thread_stays() -> None:
         next(walk)
     ahead.close()
     walk.close()
-    for thread in threading.enumerate():
-        if thread.name.startswith("qonto-"):
-            thread.join(10)
-    assert not alive()
+    assert nobody_stays()
     sent = meter.sent
     time.sleep(0.1)
     assert meter.sent == sent

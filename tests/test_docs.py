@@ -122,6 +122,7 @@ def qonto() -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.slow
 def test_the_rows_of_the_demo_join_as_the_page_says(qonto: Server, store: str) -> None:
     outcome = read(
         qonto.config(token_store=store), catalog=catalog_of(*(stream.name for stream in STREAMS))

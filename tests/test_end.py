@@ -71,9 +71,8 @@ def assert_whole(qonto: Server, *runs: Outcome) -> None:
 # -- signals -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "signum", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_at_a_row_with_a_state(
     qonto: Server, config: dict[str, t.Any], tmp_path: Path, signum: signal.Signals
 ) -> None:
@@ -264,6 +263,7 @@ def test_state_is_written_at_the_end_whatever_the_interval(config: dict[str, t.A
 # -- the log -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_log_does_not_grow_with_the_organizations(store: str) -> None:
     lengths = []
     for organizations in (2, 12):

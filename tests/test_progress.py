@@ -73,6 +73,7 @@ def test_totals_are_those_of_the_run(tmp_path: Path) -> None:
     assert f"Read {total} rows of {accounts + 2} partitions with " in outcome.log
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_bar_is_drawn_and_wiped_away(tmp_path: Path) -> None:
     with running(organizations=2, transactions=0, gates=False, latency=0.15) as qonto:
         config = qonto.config(token_store=f"sqlite:///{tmp_path}/sessions.db", concurrency=1)

@@ -9,6 +9,7 @@ import typing as t
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threads import nobody_stays, own_threads  # noqa: F401 - a fixture
 
 from tap_qonto.budget import BudgetClosed
 from tap_qonto.readahead import Fetch, ReadAhead
@@ -18,6 +19,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     Walk = Generator[t.Any, None, str]
+
+pytestmark = pytest.mark.usefixtures("own_threads")
 
 
 def asking(walk: int, page: int) -> Request:
@@ -71,16 +74,6 @@ shapes = st.builds(
     fails_at=st.none() | st.integers(0, 5),
     forgets=st.booleans(),
 )
-
-
-def alive() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("qonto-")]
-
-
-def nobody_stays() -> bool:
-    for thread in alive():
-        thread.join(timeout=10)
-    return not alive()
 
 
 def drained(walk: Walk) -> tuple[list[t.Any], str]:

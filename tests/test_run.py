@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
 def test_no_more_requests_are_in_flight_than_concurrency_allows(
     store: str, concurrency: int
 ) -> None:
-    with running(organizations=4, transactions=240, latency=0.02) as qonto:
+    with running(organizations=4, transactions=120, latency=0.01) as qonto:
         outcome = read(
             qonto.config(token_store=store, concurrency=concurrency),
             catalog=catalog_of("transactions", "labels", "clients", "statements"),

@@ -88,6 +88,7 @@ def test_a_shard_without_organizations_is_no_failure(qonto, store):
     assert not run.by_stream
 
 
+@pytest.mark.slow
 def test_shards_that_start_at_once_from_one_seed_share_its_one_refresh(qonto, tmp_path):
     config = qonto.config(token_store=f"sqlite:///{tmp_path}/sessions.db")
     processes = []

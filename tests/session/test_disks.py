@@ -99,9 +99,8 @@ def test_on_a_broken_disk_nothing_is_asked(
     assert ask(server, open_session(expired)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "fault", ["limit", *(pytest.param(fault, marks=pytest.mark.slow) for fault in FAULTS)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["limit", *FAULTS])
 def test_a_disk_that_breaks_between_answer_and_write_ends_the_run_loudly(
     server: TokenServer, expired: Settings, fault: str
 ) -> None:
