@@ -10,12 +10,14 @@ import sys
 import time
 import typing as t
 
-from singer_sdk.contrib.msgspec import MsgSpecWriter
+import msgspec
+from singer_sdk.contrib.msgspec import MsgSpecWriter, serialize_jsonl
 from singer_sdk.helpers._state import StateWriter
-from singer_sdk.singerlib.messages import RecordMessage
 from singer_sdk.streams._state import StreamStateManager
 
 if t.TYPE_CHECKING:
+    from datetime import datetime
+
     from singer_sdk.helpers.types import Context, TapState
     from singer_sdk.singerlib.encoding.base import GenericSingerWriter
     from singer_sdk.singerlib.encoding.simple import Message
@@ -35,18 +37,32 @@ class OutputLost(Exception):  # noqa: N818 - nothing can be read into a target t
         )
 
 
-class BufferedWriter(MsgSpecWriter):
-    """Writes to stdout and flushes with every message but RECORD. May raise OutputLost."""
+class Row(msgspec.Struct, tag_field="type", tag="RECORD", omit_defaults=True, gc=False):
+    """A RECORD message. The SDK's own is checked and copied into a dictionary: 4 µs a row."""
 
-    def write_message(self, message: Message) -> None:
+    stream: str
+    record: dict[str, t.Any]
+    version: int | None = None
+    time_extracted: datetime | None = None
+    """Aware; when the page of the row was handed over."""
+
+
+class BufferedWriter(MsgSpecWriter):
+    """Writes to stdout and flushes with every message but rows. May raise OutputLost."""
+
+    def write_message(self, message: Message | Row) -> None:
         """Write one line."""
-        line = self.format_message(message)
+        if isinstance(message, Row):
+            self._write(serialize_jsonl(message))
+        else:
+            self._write(self.format_message(message))
+            self.flush()
+
+    def _write(self, line: bytearray) -> None:
         try:
             sys.stdout.buffer.write(line)
         except OSError as error:
             raise OutputLost(error) from None
-        if not isinstance(message, RecordMessage):
-            self.flush()
 
     def flush(self) -> None:
         """Let everything written so far reach the target."""

@@ -14,12 +14,11 @@ from singer_sdk import Stream
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.helpers._util import utc_now
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_qonto.budget import BudgetClosed
 from tap_qonto.errors import LoginRequired, QontoError, RequestDenied
-from tap_qonto.messages import IndexedState, OutputLost
+from tap_qonto.messages import IndexedState, OutputLost, Row
 from tap_qonto.rows import moment_of, timestamp
 
 if t.TYPE_CHECKING:
@@ -63,6 +62,7 @@ class PartitionedStream(Stream):
             self.state_partitioning_keys = ()  # a full table leaves nothing in the state
         self._contexts: list[dict[str, t.Any]] | None = None
         self._unwritable: Unwritable | None = None
+        self._extracted: datetime | None = None
 
     @property
     def run(self) -> Run:
@@ -189,6 +189,7 @@ class PartitionedStream(Stream):
         run = self.run
         for rows, upto in self._batches(context):
             run.checkpoint()
+            self._extracted = utc_now()
             for row in rows:
                 if run.signum is not None:  # what a checkpoint asks first: a call a row shows
                     run.checkpoint()
@@ -228,7 +229,9 @@ class PartitionedStream(Stream):
                 "set, one of its expressions fails on this row"
             )
 
-    def _generate_record_messages(self, record: Record) -> t.Generator[RecordMessage, None, None]:
+    def _generate_record_messages(  # type: ignore[override]
+        self, record: Record
+    ) -> t.Generator[Row, None, None]:
         """Make the messages of a row, as the SDK does, without the work that changes nothing."""
         if not self._emitted.issuperset(record):
             for name in record.keys() - self._emitted:
@@ -240,12 +243,7 @@ class PartitionedStream(Stream):
         for stream_map in self.stream_maps:
             mapped = stream_map.transform(record)
             if mapped is not None:
-                yield RecordMessage(
-                    stream=stream_map.stream_alias,
-                    record=mapped,
-                    version=self._stream_version,
-                    time_extracted=utc_now(),
-                )
+                yield Row(stream_map.stream_alias, mapped, self._stream_version, self._extracted)
 
     @functools.cached_property
     def _emitted(self) -> frozenset[str]:
