@@ -126,6 +126,8 @@ class Transport:
         self._throttles = 0
         self._throttled_since = 0.0
         self._fatal: QontoError | None = None
+        self._asking_elsewhere = threading.Lock()
+        self._refused: set[str] = set()  # streams that answer 401 to a token that is good
         self._closed = False
         self._slots = threading.BoundedSemaphore(settings.concurrency)
         self._patiently = self._with_retries()
@@ -180,14 +182,13 @@ class Transport:
 
     def _attempt(self, request: Request) -> Answer:
         status, headers, content, authorization = self._exchange(request)
+        if status == 401 and request.stream in self._refused:  # noqa: PLR2004
+            raise self._unauthorized(request)
         if status == 401:  # noqa: PLR2004
             self._renew(request, authorization)
-            status, headers, content, authorization = self._exchange(request)
+            status, headers, content, _ = self._exchange(request)
             if status == 401:  # noqa: PLR2004
-                raise LoginRequired(
-                    f"Qonto refuses a token that was refreshed a moment ago ({request}): "
-                    "the consent was withdrawn. Log in again: tap-qonto-auth login"
-                )
+                raise self._unauthorized(request)
         if status == 429:  # noqa: PLR2004
             raise self._throttled(request, headers)
         if status >= 500 or status in {408, 425}:  # noqa: PLR2004
@@ -304,6 +305,27 @@ class Transport:
                 401,
             )
         self._authenticator.renew(authorization)
+
+    def _unauthorized(self, request: Request) -> QontoError:
+        """Tell a stream that answers 401 to any token from a session that ended.
+
+        It is asked once: more than 200 answers 401 an hour throttle the IP address (Q12).
+        """
+        of_all = "user_organizations" if self._authenticator.flow == "user" else "organization"
+        with self._asking_elsewhere:
+            if request.stream not in self._refused:
+                status, *_ = self._exchange(Request(request.stream, None, f"/v2/{of_all}"))
+                if status == 401:  # noqa: PLR2004
+                    self._fatal = LoginRequired(
+                        f"Qonto refuses a token that was refreshed a moment ago ({request}): "
+                        "the consent was withdrawn. Log in again: tap-qonto-auth login"
+                    )
+                    return self._fatal
+                self._refused.add(request.stream)
+        return RequestFailed(
+            f"{request}: Qonto refuses here (401) a token that it accepts elsewhere. If it stays "
+            "so, leave the stream out: deselect it in the catalog, or with `select` in Meltano"
+        )
 
     def _broken(self, message: str) -> _Broken:
         with self._lock:

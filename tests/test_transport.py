@@ -465,11 +465,28 @@ def test_a_renewed_token_that_is_refused_ends_the_run_for_every_thread() -> None
         assert [type(result) for result in results] == [LoginRequired] * 6
         assert "tap-qonto-auth login" in str(results[0])
         sent = len(wire.calls)
-        assert sent <= 8  # of twelve: those that had started
+        assert sent <= 2 * 6 + 1  # the list of organizations is asked by one of them alone
         for _ in range(3):
             with pytest.raises(LoginRequired):
                 transport.send(ASKED)
         assert len(wire.calls) == sent
+
+
+def test_a_stream_that_takes_no_token_fails_alone_and_spends_one_renewal() -> None:
+    def strict(call: Call) -> t.Any:
+        return reply(GOOD, 401 if call.target.startswith("/v2/labels") else 200)
+
+    grant = Grant(*map(str, range(20)))
+    with sending(strict, grant=grant) as (transport, wire):
+        for _ in range(3):
+            with pytest.raises(
+                RequestFailed, match=r"^labels of organization org-1: .*401.*select"
+            ):
+                transport.send(ASKED)
+        assert [call.target for call in wire.calls].count("/v2/user_organizations") == 1
+        assert len(wire.calls) == 5  # twice, once elsewhere, then once each time
+        other = Request("teams", "org-1", "/v2/teams")
+        assert transport.send(other).body == {"good": True}
 
 
 def test_a_key_that_an_endpoint_does_not_take_is_a_refusal_of_that_stream() -> None:
