@@ -133,7 +133,7 @@ def test_any_number_of_ends_at_random_moments_lose_nothing(
     chance = random.Random(signum)
     runs: list[Outcome] = []
     state: dict[str, t.Any] = {}
-    for _ in range(12):
+    for _ in range(8):
         process = start(tmp_path, config=config, catalog=CATALOG, state=state)
         after(qonto, "/v2/", chance.randint(1, 60), lambda p=process: p.send_signal(signum))
         out, log = process.communicate(timeout=60)
