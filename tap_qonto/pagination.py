@@ -226,7 +226,8 @@ def ask(listing: Listing, query: Query) -> Page:
 
     A list of one page that holds less than it counts is asked for once more. A page that is not
     full is the last if longer ones were seen, or if the next one is empty, or, without `meta`
-    (Q19), the same: totals may be wrong, and pages shorter than they were asked for (Q22).
+    (Q19), the same: totals may be wrong, and pages shorter than they were asked for (Q22). Where
+    the count tells of more, it must also still be what it was: then no row left it in between.
     """
     trust = listing.trust
     page = listing.page(query)
@@ -241,6 +242,11 @@ def ask(listing: Listing, query: Query) -> Page:
         if not is_last:
             following = listing.page(query._replace(number=query.number + 1)).rows
             is_last = not following or (page.total is None and following[0] == page.rows[0])
+            if is_last and page.total is not None:
+                # the count told of more: were they there, or did one row's leaving pull them here?
+                before, page = page, listing.page(query)
+                is_last = page.is_last or page.rows == before.rows
+                count = len(page.rows)
         page = page._replace(is_last=is_last)
     if count > query.size or (count < query.size and not page.is_last):
         if query.size == listing.size:

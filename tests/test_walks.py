@@ -136,6 +136,24 @@ def test_no_row_is_lost_in_thousands_of_scenes(kind: str, scene: dict[str, t.Any
     survive(kind, scene)
 
 
+@pytest.mark.parametrize("seed", [111, 139, 160, 304])
+def test_a_row_that_leaves_does_not_make_a_page_cut_short_look_like_the_last(seed: int) -> None:
+    """Of eight rows seven come; one of them leaves; so the eighth is not on the second page."""
+    model = Model(
+        rows=30,
+        seed=seed,
+        behaviour=Behaviour(largest=7, atomic=True, fraction=False),
+        churn=Churn(edits=0.5),
+        pace=0.05,
+        window=4,
+        statuses=STATUSES[:3],
+    )
+    target: dict[int, Row] = {}
+    outcome = read(WALKS["merged"](model, 10, None), target)
+    assert outcome.bookmark
+    assert not model.unsafe(target, outcome.bookmark)
+
+
 @pytest.mark.parametrize("kind", ["whole", "changed_unsorted"])
 @pytest.mark.parametrize("seed", range(20))
 def test_one_walk_by_number_brings_every_row_that_was_there_all_the_time(
