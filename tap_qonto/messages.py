@@ -37,7 +37,7 @@ class OutputLost(Exception):  # noqa: N818 - nothing can be read into a target t
         )
 
 
-class Row(msgspec.Struct, tag_field="type", tag="RECORD", omit_defaults=True, gc=False):
+class RowMessage(msgspec.Struct, tag_field="type", tag="RECORD", omit_defaults=True, gc=False):
     """A RECORD message. The SDK's own is checked and copied into a dictionary: 4 µs a row."""
 
     stream: str
@@ -50,9 +50,9 @@ class Row(msgspec.Struct, tag_field="type", tag="RECORD", omit_defaults=True, gc
 class BufferedWriter(MsgSpecWriter):
     """Writes to stdout and flushes with every message but rows. May raise OutputLost."""
 
-    def write_message(self, message: Message | Row) -> None:
+    def write_message(self, message: Message | RowMessage) -> None:
         """Write one line."""
-        if isinstance(message, Row):
+        if isinstance(message, RowMessage):
             self._write(serialize_jsonl(message))
         else:
             self._write(self.format_message(message))

@@ -18,7 +18,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_qonto.budget import BudgetClosed
 from tap_qonto.errors import LoginRequired, QontoError, RequestDenied
-from tap_qonto.messages import IndexedState, OutputLost, Row
+from tap_qonto.messages import IndexedState, OutputLost, RowMessage
 from tap_qonto.rows import moment_of, timestamp
 
 if t.TYPE_CHECKING:
@@ -231,7 +231,7 @@ class PartitionedStream(Stream):
 
     def _generate_record_messages(  # type: ignore[override]
         self, record: Record
-    ) -> t.Generator[Row, None, None]:
+    ) -> t.Generator[RowMessage, None, None]:
         """Make the messages of a row, as the SDK does, without the work that changes nothing."""
         if not self._emitted.issuperset(record):
             for name in record.keys() - self._emitted:
@@ -243,7 +243,9 @@ class PartitionedStream(Stream):
         for stream_map in self.stream_maps:
             mapped = stream_map.transform(record)
             if mapped is not None:
-                yield Row(stream_map.stream_alias, mapped, self._stream_version, self._extracted)
+                yield RowMessage(
+                    stream_map.stream_alias, mapped, self._stream_version, self._extracted
+                )
 
     @functools.cached_property
     def _emitted(self) -> frozenset[str]:

@@ -16,7 +16,13 @@ from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
 from singer_sdk.streams._state import StreamStateManager
 
 from tap_qonto import messages
-from tap_qonto.messages import BufferedWriter, IndexedState, IntervalStateWriter, OutputLost, Row
+from tap_qonto.messages import (
+    BufferedWriter,
+    IndexedState,
+    IntervalStateWriter,
+    OutputLost,
+    RowMessage,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +58,7 @@ def test_rows_wait_for_the_next_message_of_another_kind() -> None:
         writer.write_message(SchemaMessage("labels", {"properties": {}}, ["id"]))
         once = out.flushed
         for number in range(3):
-            writer.write_message(Row("labels", {"id": number}))
+            writer.write_message(RowMessage("labels", {"id": number}))
         assert out.flushed == once > 0
         writer.write_message(StateMessage({}))
         assert out.flushed > once
@@ -63,7 +69,7 @@ def test_rows_wait_for_the_next_message_of_another_kind() -> None:
 def test_the_line_of_a_row_is_that_of_the_sdk(version: int | None) -> None:
     record = {"id": "é", "amount": Decimal("0.10"), "at": UTC_NOON, "nested": [{"a": None}]}
     with caught() as out:
-        BufferedWriter().write_message(Row("labels", record, version, UTC_NOON))
+        BufferedWriter().write_message(RowMessage("labels", record, version, UTC_NOON))
         MsgSpecWriter().write_message(
             RecordMessage("labels", record, version=version, time_extracted=UTC_NOON)
         )
@@ -78,7 +84,7 @@ def test_numbers_leave_as_they_came() -> None:
             "long": 10**30,
             "tiny": Decimal("0.0000000000000000000001"),
         }
-        BufferedWriter().write_message(Row("labels", row))
+        BufferedWriter().write_message(RowMessage("labels", row))
         assert b'"amount":0.10' in out.getvalue()
         assert lines(out)[0]["record"] == row
 
@@ -86,7 +92,7 @@ def test_numbers_leave_as_they_came() -> None:
 @pytest.mark.parametrize("text", ["é", "\U0001f600", "\u2028", '"\\\n\r\t', "\x1f", ""])
 def test_any_text_is_one_line(text: str) -> None:
     with caught() as out:
-        BufferedWriter().write_message(Row("labels", {"name": text}))
+        BufferedWriter().write_message(RowMessage("labels", {"name": text}))
         assert len(out.getvalue().split(b"\n")) == 2
         assert lines(out)[0]["record"]["name"] == text
 

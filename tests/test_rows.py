@@ -18,7 +18,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from taps import catalog_of
 
 from tap_qonto.contract import ORGANIZATIONS, endpoints, row_facts
-from tap_qonto.messages import Row
+from tap_qonto.messages import RowMessage
 from tap_qonto.rows import calendar_date, moment_of, row_shaper, utc
 from tap_qonto.streams import STREAMS
 from tap_qonto.tap import TapQonto
@@ -249,11 +249,11 @@ def with_properties(schema: t.Any) -> t.Any:
     return {"properties": {}, **result} if "object" in result.get("type", ()) else result
 
 
-def plain(message: Row | RecordMessage) -> dict[str, t.Any]:
+def plain(message: RowMessage | RecordMessage) -> dict[str, t.Any]:
     """A message without its time; that both are the same line is shown in `test_messages`."""
     found = (
         {"type": "RECORD", **msgspec.structs.asdict(message)}
-        if isinstance(message, Row)
+        if isinstance(message, RowMessage)
         else message.to_dict()
     )
     return {
