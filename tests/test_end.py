@@ -216,7 +216,13 @@ def test_a_token_that_ends_in_mid_run_is_renewed(qonto: Server, config: dict[str
 def test_a_session_that_ends_in_mid_run_keeps_what_was_done(
     qonto: Server, config: dict[str, t.Any]
 ) -> None:
-    qonto.faults.add("unauthorized", path="/v2/transactions")
+    ended_for = "/v2/(transactions|user_organizations)"
+    after(
+        qonto,
+        "/v2/transactions",
+        1,
+        lambda: qonto.faults.add("unauthorized", path=ended_for),
+    )
     outcome = read(config, catalog=CATALOG)
     assert outcome.code == 3
     assert outcome.log.count("tap-qonto-auth login") == 1
@@ -224,6 +230,7 @@ def test_a_session_that_ends_in_mid_run_keeps_what_was_done(
     assert all(outcome.bookmark("clients", one) for one in every(qonto))
     assert outcome.messages[-1]["type"] == "STATE"
     qonto.faults.clear()
+    qonto.on_request = None
     assert_whole(qonto, outcome, read(config, catalog=CATALOG, state=outcome.state))
 
 

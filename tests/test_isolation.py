@@ -97,6 +97,16 @@ def test_what_fails_is_reported_and_its_bookmark_stays(
     assert any(failed.bookmark(places[1][0], places[0][1]))
 
 
+def test_a_stream_that_takes_no_token_is_not_mistaken_for_a_session_that_ended(
+    qonto: Server, config: Config
+) -> None:
+    qonto.faults.add("unauthorized", path="/v2/transactions$")
+    outcome = read(config(), catalog=CATALOG)
+    assert outcome.code == 1
+    assert "failed   transactions: 3 organizations" in outcome.log
+    assert_whole(qonto, outcome, but=[("transactions", one) for one in every(qonto)])
+
+
 @pytest.fixture
 def _without_collector() -> Iterator[None]:
     """Else what other tests left behind may be finalised at the bottom of a deep recursion."""

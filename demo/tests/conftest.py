@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime, timezone
 
 import pytest
 import requests
@@ -63,8 +64,8 @@ class Client:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Server]:
-    """One server for the tests of a module that change nothing."""
-    with running(seed=7) as server:
+    """One server for the tests of a module that change nothing; its rows are of one day."""
+    with running(seed=7, now=datetime(2026, 11, 2, 12, tzinfo=timezone.utc)) as server:
         yield server
 
 
