@@ -309,7 +309,7 @@ class Transport:
     def _unauthorized(self, request: Request) -> QontoError:
         """Tell a stream that answers 401 to any token from a session that ended.
 
-        It is asked once: more than 200 answers 401 an hour throttle the IP address (Q12).
+        Such a stream gets no second renewal: 200 answers 401 an hour throttle the address (Q12).
         """
         of_all = "user_organizations" if self._authenticator.flow == "user" else "organization"
         with self._asking_elsewhere:
@@ -321,6 +321,8 @@ class Transport:
                         "the consent was withdrawn. Log in again: tap-qonto-auth login"
                     )
                     return self._fatal
+                if status == 429 or status >= 500:  # noqa: PLR2004
+                    return self._broken(f"{request}: Qonto answers 401, and {status} elsewhere.")
                 self._refused.add(request.stream)
         return RequestFailed(
             f"{request}: Qonto refuses here (401) a token that it accepts elsewhere. If it stays "
