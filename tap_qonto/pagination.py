@@ -236,25 +236,40 @@ def ask(listing: Listing, query: Query) -> Page:
         if page.is_last and lacks(listing, len(page.rows), page.total):
             trust.counts = False
             listing.warn(f"Qonto counts {page.total} rows and gave {len(page.rows)}, twice")
-    count = len(page.rows)
+    count, is_cut = len(page.rows), False
     if 0 < count < query.size and not (page.is_last and page.total is not None):
         is_last = count < trust.longest
         if not is_last:
-            following = listing.page(query._replace(number=query.number + 1)).rows
-            is_last = not following or (page.total is None and following[0] == page.rows[0])
+            behind = listing.page(query._replace(number=query.number + 1)).rows
+            is_cut = bool(behind) and not (page.total is None and behind[0] == page.rows[0])
+            is_last = not is_cut
             if is_last and page.total is not None:
-                # the count told of more: were they there, or did one row's leaving pull them here?
-                before, page = page, listing.page(query)
-                is_last = page.is_last or page.rows == before.rows
+                page, is_last = _settled(listing, query, page)
                 count = len(page.rows)
         page = page._replace(is_last=is_last)
     if count > query.size or (count < query.size and not page.is_last):
         if query.size == listing.size:
-            listing.size = trust.size = count
+            listing.size = count
+            trust.size = count if is_cut or count > query.size else trust.size
         else:
             trust.sizes = False
     trust.longest = max(trust.longest, count)
     return page._replace(keys=[*map(listing.key, page.rows)])
+
+
+def _settled(listing: Listing, query: Query, page: Page) -> tuple[Page, bool]:
+    """Is a short page the last, whose count tells of more while nothing was seen behind it?
+
+    If it still is what it was, no row left it before the look behind it. If it is cut short it
+    has as many rows again, but others. If it grew, rows came in while they were counted.
+    """
+    for _ in range(3):
+        before, page = page, listing.page(query)
+        if page.is_last or page.rows == before.rows or len(page.rows) < len(before.rows):
+            return page, True
+        if len(page.rows) == len(before.rows):
+            return page, False
+    return page, True
 
 
 def honours(listing: Listing, page: Page, since: datetime | None) -> bool:
