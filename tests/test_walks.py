@@ -85,12 +85,16 @@ def survive(kind: str, scene: dict[str, t.Any]) -> None:
     if behaviour.fixed_size or behaviour.largest < size:
         # a page shorter than asked for is then the end or not, and only the count can tell
         behaviour.count, behaviour.atomic = "right", True
+        if behaviour.meta == "none":  # and nothing would tell it
+            behaviour.meta = "full"
     if kind not in {"changed", "merged"} or behaviour.date == "missing":
         # then nothing tells a row that changes from others; or only keys tell what time it is
         behaviour.hydrated = False
     if min(size, behaviour.fixed_size or size, behaviour.largest) < SMALLEST:
-        # many rows of one moment then take leaps, which servers that lag can fool
+        # many rows of one moment then take leaps, which servers that lag can fool; and a list
+        # that grows by as many rows at each request as a page holds can't be read to its end
         behaviour.replicas = 0
+        scene["churn"].inserts = min(scene["churn"].inserts, 0.1)
     model = Model(
         rows=scene["rows"],
         seed=scene["seed"],
