@@ -250,7 +250,8 @@ def ask(listing: Listing, query: Query) -> Page:
     if count > query.size or (count < query.size and not page.is_last):
         if query.size == listing.size:
             listing.size = count
-            trust.size = count if is_cut or count > query.size else trust.size
+            if is_cut or count > query.size:  # else it is this list alone that moved
+                trust.size = count
         else:
             trust.sizes = False
     trust.longest = max(trust.longest, count)

@@ -182,13 +182,11 @@ class Transport:
 
     def _attempt(self, request: Request) -> Answer:
         status, headers, content, authorization = self._exchange(request)
-        if status == 401 and request.stream in self._refused:  # noqa: PLR2004
-            raise self._unauthorized(request)
-        if status == 401:  # noqa: PLR2004
+        if status == 401 and request.stream not in self._refused:  # noqa: PLR2004
             self._renew(request, authorization)
             status, headers, content, _ = self._exchange(request)
-            if status == 401:  # noqa: PLR2004
-                raise self._unauthorized(request)
+        if status == 401:  # noqa: PLR2004
+            raise self._unauthorized(request)
         if status == 429:  # noqa: PLR2004
             raise self._throttled(request, headers)
         if status >= 500 or status in {408, 425}:  # noqa: PLR2004

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from leaks import pytest_runtest_makereport, pytest_sessionfinish
+from threads import own_threads
 from three import bank, config, places, qonto, second, without_waiting
 
 if t.TYPE_CHECKING:
@@ -16,6 +17,7 @@ if t.TYPE_CHECKING:
 __all__ = [
     "bank",
     "config",
+    "own_threads",
     "places",
     "pytest_runtest_makereport",
     "pytest_sessionfinish",

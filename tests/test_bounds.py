@@ -7,7 +7,7 @@ import time
 import typing as t
 
 import pytest
-from threads import nobody_stays, own_threads  # noqa: F401 - a fixture
+from threads import nobody_stays
 
 from tap_qonto.readahead import ReadAhead
 from tap_qonto.transport import Answer, Request

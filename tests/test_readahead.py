@@ -9,7 +9,7 @@ import typing as t
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threads import nobody_stays, own_threads  # noqa: F401 - a fixture
+from threads import nobody_stays
 
 from tap_qonto.budget import BudgetClosed
 from tap_qonto.readahead import Fetch, ReadAhead

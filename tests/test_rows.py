@@ -6,6 +6,7 @@ import copy
 import json
 import re
 import typing as t
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -252,15 +253,12 @@ def with_properties(schema: t.Any) -> t.Any:
 def plain(message: RowMessage | RecordMessage) -> dict[str, t.Any]:
     """A message without its time; that both are the same line is shown in `test_messages`."""
     found = (
-        {"type": "RECORD", **msgspec.structs.asdict(message)}
+        msgspec.to_builtins(message, builtin_types=(Decimal, datetime))
         if isinstance(message, RowMessage)
         else message.to_dict()
     )
-    return {
-        name: value
-        for name, value in found.items()
-        if name != "time_extracted" and not (name == "version" and value is None)
-    }
+    found.pop("time_extracted", None)
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -91,9 +91,10 @@ def survive(kind: str, scene: dict[str, t.Any]) -> None:
         # then nothing tells a row that changes from others; or only keys tell what time it is
         behaviour.hydrated = False
     if min(size, behaviour.fixed_size or size, behaviour.largest) < SMALLEST:
-        # many rows of one moment then take leaps, which servers that lag can fool; and a list
-        # that grows by as many rows at each request as a page holds can't be read to its end
+        # many rows of one moment then take leaps, which servers that lag can fool
         behaviour.replicas = 0
+    if min(size, behaviour.fixed_size or size, behaviour.largest) <= 3:
+        # a list that grows by a page at each request can't be read to its end
         scene["churn"].inserts = min(scene["churn"].inserts, 0.1)
     model = Model(
         rows=scene["rows"],

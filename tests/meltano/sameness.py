@@ -108,14 +108,14 @@ def _left_out(field: str) -> bool:
     return field.endswith("url") or field in {"file_size", "secret"}
 
 
-def from_duckdb(path: Path) -> Rows:
-    """Every table, but for those that a killed loader left half made."""
+def from_duckdb(path: Path, *, was_killed: bool = False) -> Rows:
+    """Every table; without those that a loader left half made, if one `was_killed`."""
     import duckdb  # noqa: PLC0415 - only slow tests have it
 
     primary, found = keys(), t.cast("Rows", {})
     with duckdb.connect(str(path), read_only=True) as connection:
         for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
-            if table.startswith("tmp_"):
+            if was_killed and table.startswith("tmp_"):
                 continue
             cursor = connection.execute(f'SELECT * FROM "{table}"')
             names = [one[0] for one in cursor.description or ()]

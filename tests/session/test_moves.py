@@ -26,12 +26,6 @@ if t.TYPE_CHECKING:
     from tap_qonto.settings import Settings
 
 
-@pytest.fixture
-def session(server: TokenServer, settings: Callable[..., Settings]) -> Settings:
-    open_session(settings(refresh_token=server.seed())).session()
-    return settings()
-
-
 def copied(settings: Settings, name: str) -> Settings:
     file = open_store(settings).path
     shutil.copy(file, file.with_name(name))
