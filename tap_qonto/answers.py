@@ -15,6 +15,7 @@ from tap_qonto.errors import QontoError, RequestDenied, RequestFailed, RequestRe
 LONGEST_WAIT = 600.0  # seconds: the longest window of the limits (Q87)
 
 _json = msgspec.json.Decoder(float_hook=Decimal)
+_anything = msgspec.json.Decoder(msgspec.Raw)
 
 
 def decode(content: bytes) -> t.Any:
@@ -27,7 +28,7 @@ def decode(content: bytes) -> t.Any:
         ValueError: if `content` is not JSON, or holds a number beyond all reason.
         RecursionError: if it is nested beyond reason.
     """
-    if _NUL in content:
+    if b"\\" in content and _NUL in content:  # the first is found much faster
         content = _ESCAPE.sub(_whole_escape, content)
     try:
         try:
@@ -36,6 +37,15 @@ def decode(content: bytes) -> t.Any:
             return _json.decode(_ESCAPE.sub(_whole_escape, content))
     except (msgspec.DecodeError, ArithmeticError) as error:
         raise ValueError(str(error)) from None
+
+
+def verify(content: bytes) -> None:
+    """Raise what `decode` raises, in a sixth of its time; numbers beyond reason pass."""
+    try:
+        _anything.decode(content)
+        content.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        decode(content)
 
 
 # Both come as escapes only: JSON forbids a bare NUL, UTF-8 half of a pair.

@@ -112,14 +112,15 @@ class QontoStream(PartitionedStream):
 
         def page(query: Query) -> Page:
             answer = fetch(request(query))
+            body = answer.body
             rows = [
                 self._shape({**row, **given} if given else row, organization_id)
-                for row in self.rows_of(answer.body)
+                for row in self.rows_of(body)
             ]
             self._require_keys(rows)
             if not self.is_paged:
                 return Page(rows, len(rows), is_last=True, date=answer.date)  # all there is
-            meta = answer.body.get("meta") if isinstance(answer.body, dict) else None
+            meta = body.get("meta") if isinstance(body, dict) else None
             return page_of(rows, meta, query, answer.date)
 
         return Listing(

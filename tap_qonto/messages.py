@@ -11,7 +11,7 @@ import time
 import typing as t
 
 import msgspec
-from singer_sdk.contrib.msgspec import MsgSpecWriter, serialize_jsonl
+from singer_sdk.contrib.msgspec import MsgSpecWriter, encoder
 from singer_sdk.helpers._state import StateWriter
 from singer_sdk.streams._state import StreamStateManager
 
@@ -44,23 +44,35 @@ class RowMessage(msgspec.Struct, tag_field="type", tag="RECORD", omit_defaults=T
     record: dict[str, t.Any]
     version: int | None = None
     time_extracted: datetime | None = None
-    """Aware; when the page of the row was handed over."""
+    """Aware; when the page of the row was encoded."""
+
+
+class Lines(t.NamedTuple):
+    """RECORD messages as they leave, of so many rows; up to `upto` all were handed over then."""
+
+    text: bytes | bytearray
+    rows: int
+    upto: datetime | None = None
+
+
+def append_line(text: bytearray, message: RowMessage) -> None:
+    """Encode `message` at the end of `text`. From any thread; raises what the encoder raises."""
+    encoder.encode_into(message, text, -1)
+    text += b"\n"
 
 
 class BufferedWriter(MsgSpecWriter):
     """Writes to stdout and flushes with every message but rows. May raise OutputLost."""
 
-    def write_message(self, message: Message | RowMessage) -> None:
-        """Write one line."""
-        if isinstance(message, RowMessage):
-            self._write(serialize_jsonl(message))
-        else:
-            self._write(self.format_message(message))
-            self.flush()
+    def write_message(self, message: Message) -> None:
+        """Write one line, and let it reach the target with all before it."""
+        self.write_lines(self.format_message(message))
+        self.flush()
 
-    def _write(self, line: bytearray) -> None:
+    def write_lines(self, text: bytes | bytearray) -> None:
+        """Write whole lines."""
         try:
-            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.write(text)
         except OSError as error:
             raise OutputLost(error) from None
 
@@ -101,7 +113,7 @@ class IntervalStateWriter(StateWriter):
 
 
 class IndexedState(StreamStateManager):
-    """Finds the state of a partition by its context in a dictionary; leaves bookmarks to the walk.
+    """Finds the state of a partition by its context in a dictionary.
 
     The SDK's manager scans a list, for every row and several times per partition.
     """
@@ -121,6 +133,3 @@ class IndexedState(StreamStateManager):
             self._index[key] = {"context": dict(partition)}
             partitions.append(self._index[key])
         return self._index[key]
-
-    def write_starting_replication_value(self, *_: t.Any, **__: t.Any) -> None:
-        """Nothing: where a partition begins was decided when its walk was planned."""

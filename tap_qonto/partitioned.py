@@ -8,26 +8,27 @@ Bookmarks move only when a walk says that all before was handed over, never by t
 from __future__ import annotations
 
 import functools
+import threading
 import typing as t
 
 from singer_sdk import Stream
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.helpers._util import utc_now
-from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_qonto.budget import BudgetClosed
 from tap_qonto.errors import LoginRequired, QontoError, RequestDenied
-from tap_qonto.messages import IndexedState, OutputLost, RowMessage
+from tap_qonto.messages import IndexedState, Lines, RowMessage, append_line
 from tap_qonto.rows import moment_of, timestamp
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog
 
+    from tap_qonto.messages import BufferedWriter
     from tap_qonto.readahead import Fetch
     from tap_qonto.run import Run
     from tap_qonto.walks import Walk
@@ -48,20 +49,17 @@ class PartitionedStream(Stream):
     """OAuth scopes that open it; any of them is enough."""
     known_fields: frozenset[str] = frozenset()
     """Names that Qonto is known to send; others are news, counted in the report (Q47)."""
-    is_partitioned = True
-    """False for the list of organizations itself."""
     needs_accounts = False
     """Does finding the partitions take `GET /v2/organization` of every organization?"""
 
     replication_key: str | None = None
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # rows leave as their schema says: `rows`
 
     def __init__(self, tap: t.Any) -> None:
         super().__init__(tap)
         if self.replication_key is None:
             self.state_partitioning_keys = ()  # a full table leaves nothing in the state
         self._contexts: list[dict[str, t.Any]] | None = None
-        self._unwritable: Unwritable | None = None
+        self._encoding = threading.Lock()
         self._extracted: datetime | None = None
 
     @property
@@ -132,9 +130,6 @@ class PartitionedStream(Stream):
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """None: walks freeze their upper bound themselves, by Qonto's clock."""
 
-    def _increment_stream_state(self, *_: t.Any, **__: t.Any) -> None:
-        """Nothing: bookmarks move when a walk says that all before was read, never by the row."""
-
     @functools.cached_property
     def bookmarks(self) -> dict[frozenset[tuple[str, t.Any]], datetime | None]:
         """Where each partition stood before this run."""
@@ -158,16 +153,112 @@ class PartitionedStream(Stream):
         state["replication_key"] = self.replication_key
         state["replication_key_value"] = timestamp(upto)
 
-    # -- the SDK's loop --------------------------------------------------------------------
+    # -- a walk's rows become lines, on any thread -----------------------------------------
+
+    def lines(self, context: Mapping[str, t.Any], fetch: Fetch) -> Iterator[Lines]:
+        """Walk over one partition: its rows as the lines that leave, and its bookmark at the end.
+
+        A page is shaped and encoded by one thread in one go, while the processor's cache holds
+        it: a row that is encoded elsewhere, later, costs twice as much (2026-11).
+
+        Raises:
+            Unwritable: after the lines of the rows before it.
+            Whatever the walk raises.
+        """
+        walk = self.read(context, fetch)
+        while True:
+            try:
+                rows, upto = next(walk)
+            except StopIteration as end:
+                yield Lines(b"", 0, end.value)
+                return
+            text, error = self._encoded(rows[: self.ABORT_AT_RECORD_COUNT], context)
+            yield Lines(text, len(rows), None if error else upto)
+            if error:
+                raise error
+
+    def _encoded(
+        self, rows: list[Record], context: Mapping[str, t.Any]
+    ) -> tuple[bytearray, Unwritable | None]:
+        """Encode rows up to the first that can't be."""
+        text = bytearray()
+        with self._encoding:  # stream maps are not made for threads
+            self._extracted = utc_now()
+            given = [(name, value) for name, value in context.items() if name in self._emitted]
+            for row in rows:
+                end = len(text)
+                for name, value in given:
+                    row.setdefault(name, value)
+                try:
+                    for message in self._generate_record_messages(row):
+                        append_line(text, message)
+                except Exception as error:
+                    self.logger.debug("Can't write a row of %s", self.name, exc_info=True)
+                    del text[end:]
+                    return text, Unwritable(
+                        f"{self.name}: a row can't be written ({type(error).__name__}). If "
+                        "stream_maps is set, one of its expressions fails on this row"
+                    )
+        return text, None
+
+    def _generate_record_messages(  # type: ignore[override]
+        self, record: Record
+    ) -> t.Generator[RowMessage, None, None]:
+        """Make the messages of a row, as the SDK does, without the work that changes nothing."""
+        if not self._emitted.issuperset(record):
+            for name in record.keys() - self._emitted:
+                del record[name]
+                if name not in self.known_fields:
+                    self.run.report.unknown(self.name, name)
+        if self._has_deselected:
+            pop_deselected_record_properties(record, self.schema, self.mask)
+        for stream_map in self.stream_maps:
+            mapped = stream_map.transform(record)
+            if mapped is not None:
+                yield RowMessage(stream_map.stream_alias, mapped, self._version, self._extracted)
+
+    @functools.cached_property
+    def _emitted(self) -> frozenset[str]:
+        """Names of the schema that is in force: the catalog's, or ours."""
+        return frozenset(self.effective_schema["properties"])
+
+    @functools.cached_property
+    def _has_deselected(self) -> bool:
+        return not all(self.mask.values()) if self.mask else False
+
+    # -- the SDK's loop, page by page ------------------------------------------------------
 
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        """Hand over the rows of a partition; what goes wrong in it stays in it."""
-        if context is None:
-            return
-        self.begin_version()
-        report, organization_id = self.run.report, context["organization_id"]
+        """Hand over the rows of a partition, for who embeds a stream; a sync writes `lines`."""
+        for rows, _ in self.read(context or {}, self.run.fetch()):
+            yield from rows
+
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[Record, None, None]:
+        """Write the lines of all partitions; what goes wrong in one stays in it."""
+        count, writer = 0, t.cast("BufferedWriter", self._tap.message_writer)
+        with self.get_record_counter() as counter, self.get_sync_timer() as timer:
+            for partition in [context] if context else self.partitions:
+                counter.with_context(partition)
+                timer.with_context(partition)
+                for lines in self._isolated(partition):
+                    if write_messages:
+                        writer.write_lines(lines.text)
+                    counter.increment(lines.rows)
+                    count += lines.rows
+                    self._check_max_record_limit(current_record_index=count)
+        yield from ()
+
+    def _isolated(self, context: Context) -> Iterator[Lines]:
+        """Yield the lines of a partition; note in the report what can't be read."""
+        report, organization_id = self.run.report, context.get("organization_id")
         try:
-            yield from self._rows(context)
+            for lines in self.run.read(self, dict(context)):
+                self.run.checkpoint()
+                yield lines
+                self.run.progress.rows += lines.rows
+                self._remember(context, lines.upto)
         except LoginRequired:
             raise
         except BudgetClosed:
@@ -185,76 +276,8 @@ class PartitionedStream(Stream):
         if dict(context) == self.partitions[-1]:
             self.end_version()
 
-    def _rows(self, context: Context) -> Iterator[Record]:
-        run = self.run
-        for rows, upto in self._batches(context):
-            run.checkpoint()
-            self._extracted = utc_now()
-            for row in rows:
-                if run.signum is not None:  # what a checkpoint asks first: a call a row shows
-                    run.checkpoint()
-                yield row
-                if self._unwritable is not None:
-                    error, self._unwritable = self._unwritable, None
-                    raise error
-            run.progress.rows += len(rows)
-            self._remember(context, upto)
-
-    def _batches(self, context: Context) -> Iterator[tuple[list[Record], datetime | None]]:
-        walk = self.run.read(self, dict(context))
-        while True:
-            try:
-                yield next(walk)
-            except StopIteration as end:
-                yield [], end.value
-                return
-
-    def generate_child_contexts(self, *_: t.Any, **__: t.Any) -> tuple[()]:
-        """None: no stream is the child of another, in the SDK's sense."""
-        return ()
-
     def get_batch_config(self, config: Mapping[str, t.Any]) -> None:
         """None: the SDK's BATCH files go past masks and stream maps, and behind the STATE."""
-
-    def _write_record_message(self, record: Record) -> None:
-        """Write a row; one that can't be written ends its partition, not the run."""
-        try:
-            super()._write_record_message(record)
-        except OutputLost:
-            raise
-        except Exception as error:
-            self.logger.debug("Can't write a row of %s", self.name, exc_info=True)
-            self._unwritable = Unwritable(
-                f"{self.name}: a row can't be written ({type(error).__name__}). If stream_maps is "
-                "set, one of its expressions fails on this row"
-            )
-
-    def _generate_record_messages(  # type: ignore[override]
-        self, record: Record
-    ) -> t.Generator[RowMessage, None, None]:
-        """Make the messages of a row, as the SDK does, without the work that changes nothing."""
-        if not self._emitted.issuperset(record):
-            for name in record.keys() - self._emitted:
-                del record[name]
-                if name not in self.known_fields:
-                    self.run.report.unknown_fields[self.name, name] += 1
-        if self._has_deselected:
-            pop_deselected_record_properties(record, self.schema, self.mask)
-        for stream_map in self.stream_maps:
-            mapped = stream_map.transform(record)
-            if mapped is not None:
-                yield RowMessage(
-                    stream_map.stream_alias, mapped, self._stream_version, self._extracted
-                )
-
-    @functools.cached_property
-    def _emitted(self) -> frozenset[str]:
-        """Names of the schema that is in force: the catalog's, or ours."""
-        return frozenset(self.effective_schema["properties"])
-
-    @functools.cached_property
-    def _has_deselected(self) -> bool:
-        return not all(self.mask.values()) if self.mask else False
 
     # -- rows that are gone ----------------------------------------------------------------
 
@@ -263,23 +286,21 @@ class PartitionedStream(Stream):
         """False: the SDK would drop the former rows before the new ones are read."""
         return False
 
-    def begin_version(self) -> None:
-        """Before the first row: mark the rows of this run, if the settings want it."""
-        if (
-            self._stream_version is None
-            and self.config.get("emit_activate_version_messages")
-            and self.replication_method == REPLICATION_FULL_TABLE
-        ):
-            self._stream_version = self._initialized_at // 1000
+    @functools.cached_property
+    def _version(self) -> int | None:
+        """The mark on the rows of this run, in milliseconds since 1970, if the settings want it."""
+        is_wanted = self.config.get("emit_activate_version_messages")
+        is_whole = self.replication_method == REPLICATION_FULL_TABLE
+        return self._initialized_at // 1000 if is_wanted and is_whole else None
 
     def end_version(self) -> None:
         """After the last row: let the target drop what Qonto no longer has.
 
         Only if all was read: no shard, no selection of organizations, nothing skipped or failed.
         """
-        if self._stream_version is None:
+        if self._version is None:
             return
         settings, report = self.run.settings, self.run.report
         partial = settings.shard or settings.organization_ids or report.has_gaps(self.name)
         if not partial:
-            self._write_activate_version_message(self._stream_version)
+            self._write_activate_version_message(self._version)

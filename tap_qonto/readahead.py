@@ -1,6 +1,6 @@
 """Pages fetched ahead on threads, handed over in order to one reader.
 
-    walks    one generator per partition: yields batches, returns its result
+    walks    one generator per partition, which yields batches
     walkers  threads that run the walks of the next partitions ahead of the reader
     pool     threads that send requests; a walk may also send pages ahead within itself
 
@@ -13,7 +13,6 @@ All threads are daemons: an exception or a signal in the reader's thread never w
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import queue
 import threading
@@ -24,12 +23,11 @@ from concurrent.futures import Future
 from tap_qonto.budget import BudgetClosed
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Hashable, Iterable
+    from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 
     from tap_qonto.transport import Answer, Request
 
 _Batch = t.TypeVar("_Batch")
-_Result = t.TypeVar("_Result")
 
 STEP = 0.2  # seconds between looks at `interrupted` while the reader waits
 
@@ -140,27 +138,24 @@ class _Pool:
                 future.set_exception(error)
 
 
-class _Job(t.Generic[_Batch, _Result]):
+class _Job(t.Generic[_Batch]):
     """One walk, its batches that wait, and how it ended."""
 
-    def __init__(
-        self, key: Hashable, walk: Callable[[Fetch], Generator[_Batch, None, _Result]]
-    ) -> None:
+    def __init__(self, key: Hashable, walk: Callable[[Fetch], Iterator[_Batch]]) -> None:
         self.key = key
         self.walk = walk
         self.waiting: deque[_Batch] = deque()
         self.ended = False
         self.dropped = False
-        self.result: _Result | None = None
         self.error: BaseException | None = BudgetClosed()  # until it has ended otherwise
 
 
-class ReadAhead(t.Generic[_Batch, _Result]):
+class ReadAhead(t.Generic[_Batch]):
     """Runs the walks of `plan` (key, walk) ahead of `read(key)`, which is called in plan order."""
 
     def __init__(
         self,
-        plan: Iterable[tuple[Hashable, Callable[[Fetch], Generator[_Batch, None, _Result]]]],
+        plan: Iterable[tuple[Hashable, Callable[[Fetch], Iterator[_Batch]]]],
         send: Callable[[Request], Answer],
         *,
         threads: int,
@@ -168,7 +163,7 @@ class ReadAhead(t.Generic[_Batch, _Result]):
     ) -> None:
         self._plan = iter(plan)
         self._plan_lock = threading.Lock()
-        self._jobs: deque[_Job[_Batch, _Result]] = deque()
+        self._jobs: deque[_Job[_Batch]] = deque()
         self._held = 0  # batches that wait for the reader
         lock = threading.Lock()
         self._ready = threading.Condition(lock)  # the reader waits here
@@ -182,7 +177,7 @@ class ReadAhead(t.Generic[_Batch, _Result]):
         for number in range(threads):
             threading.Thread(target=self._walk_on, name=f"qonto-walk-{number}", daemon=True).start()
 
-    def read(self, key: Hashable) -> Generator[_Batch, None, _Result]:
+    def read(self, key: Hashable) -> Generator[_Batch, None, None]:
         """Hand over the batches of the walk `key`; walks planned before it are dropped.
 
         Raises:
@@ -199,7 +194,6 @@ class ReadAhead(t.Generic[_Batch, _Result]):
                 self._drop(job)
         if job.error is not None:
             raise job.error
-        return t.cast("_Result", job.result)
 
     def fetch(self) -> Fetch:
         """Return what sends requests for a walk that is not in the plan."""
@@ -213,7 +207,7 @@ class ReadAhead(t.Generic[_Batch, _Result]):
             self._ready.notify_all()
         self._pool.close()
 
-    def _reach(self, key: Hashable) -> _Job[_Batch, _Result]:
+    def _reach(self, key: Hashable) -> _Job[_Batch]:
         while True:
             with self._ready:
                 while self._jobs and self._jobs[0].key != key:
@@ -229,7 +223,7 @@ class ReadAhead(t.Generic[_Batch, _Result]):
                 self._ready.wait(STEP)
             self._interrupted()
 
-    def _next(self, job: _Job[_Batch, _Result]) -> _Batch | None:
+    def _next(self, job: _Job[_Batch]) -> _Batch | None:
         """Return the next batch, or None when the walk has ended."""
         while True:
             with self._ready:
@@ -242,7 +236,7 @@ class ReadAhead(t.Generic[_Batch, _Result]):
                 self._ready.wait(STEP)
             self._interrupted()
 
-    def _drop(self, job: _Job[_Batch, _Result]) -> None:
+    def _drop(self, job: _Job[_Batch]) -> None:
         """Forget `job` (the first in line); the caller holds the condition."""
         job.dropped = True
         self._held -= len(job.waiting)
@@ -256,11 +250,11 @@ class ReadAhead(t.Generic[_Batch, _Result]):
         while (job := self._take()) is not None:
             fetch = Fetch(self._pool, functools.partial(self._is_next, job))
             try:
-                with contextlib.closing(job.walk(fetch)) as walk:
-                    while self._put(job, next(walk)):
-                        pass
-            except StopIteration as end:
-                job.result, job.error = end.value, None
+                for batch in job.walk(fetch):
+                    if not self._put(job, batch):
+                        break
+                else:
+                    job.error = None
             except BaseException as error:  # noqa: BLE001 - it belongs to the reader
                 job.error = error
             fetch.end()
@@ -268,11 +262,11 @@ class ReadAhead(t.Generic[_Batch, _Result]):
                 job.ended = True
                 self._ready.notify_all()
 
-    def _is_next(self, job: _Job[_Batch, _Result]) -> bool:
+    def _is_next(self, job: _Job[_Batch]) -> bool:
         with self._ready:
             return bool(self._jobs) and self._jobs[0] is job
 
-    def _take(self) -> _Job[_Batch, _Result] | None:
+    def _take(self) -> _Job[_Batch] | None:
         """Begin the next walk of the plan; None when there is none."""
         with self._plan_lock:  # planning may need requests: the reader must not wait for it
             with self._room:
@@ -298,7 +292,7 @@ class ReadAhead(t.Generic[_Batch, _Result]):
                 self._ready.notify_all()
             return job
 
-    def _put(self, job: _Job[_Batch, _Result], batch: _Batch) -> bool:
+    def _put(self, job: _Job[_Batch], batch: _Batch) -> bool:
         """Queue a batch for the reader, when there is room. False: nobody wants it any more."""
         with self._room:
             while (

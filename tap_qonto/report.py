@@ -60,6 +60,11 @@ class Report:
         with self._lock:
             self._unreadable[stream, field] += 1
 
+    def unknown(self, stream: str, field: str) -> None:
+        """Note a field that was left out of a row."""
+        with self._lock:
+            self.unknown_fields[stream, field] += 1
+
     def has_gaps(self, stream: str) -> bool:
         """Was a part of this stream skipped or failed?"""
         return any(e.stream == stream and e.outcome != "warned" for e in self.entries)

@@ -59,11 +59,9 @@ def calendar_date(value: t.Any) -> str | None:
 
 def moment_of(value: t.Any) -> datetime | None:
     """Read a timestamp or a date of a row, aware in UTC; None if it is none. To microseconds."""
-    if type(value) is str and value[7:20:3] in _MARKS and len(value) in _USUAL and value[-1] == "Z":
-        try:
-            return datetime.fromisoformat(f"{value[:-1]}+00:00")
-        except ValueError:
-            return None
+    moment = _usual(value)
+    if moment is not None:
+        return moment.replace(tzinfo=timezone.utc)
     text = utc(value)
     if text is None:
         return None
@@ -187,19 +185,18 @@ def _null_if(nothing: str, value: t.Any) -> t.Any:
     return None if value == nothing else value
 
 
-def _moment(unreadable: Callable[[], None], value: t.Any) -> str | None:
-    if (  # nearly always it comes as it should leave
-        type(value) is str
-        and value[7:20:3] in _MARKS
-        and value[-1] == "Z"
-        and (len(value) == _SECONDS or (value[19:20] == "." and value[20:-1].isdecimal()))
-        and value.isascii()
-    ):
+def _usual(value: t.Any) -> datetime | None:
+    """Read, without its zone, a timestamp that comes as it should leave: nearly always it does."""
+    if type(value) is str and len(value) in _USUAL and value[-1] == "Z" and value[7:20:3] in _MARKS:
         try:
-            datetime.fromisoformat(value[:19])
+            return datetime.fromisoformat(value[:-1])
         except ValueError:
-            unreadable()
             return None
+    return None
+
+
+def _moment(unreadable: Callable[[], None], value: t.Any) -> t.Any:
+    if _usual(value) is not None:
         return value
     text = utc(value)
     if text is None:
@@ -219,6 +216,8 @@ def _text(value: t.Any) -> t.Any:
 
 
 def _integer(value: t.Any) -> int | None:
+    if type(value) is int:
+        return value
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,30}", value):
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return None

@@ -18,11 +18,9 @@ from tap_qonto.transport import Transport
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
 
-    from tap_qonto.pagination import Batch
+    from tap_qonto.messages import Lines
     from tap_qonto.settings import Settings
-    from tap_qonto.walks import Walk
 
 _Key = tuple[str, frozenset[tuple[str, t.Any]]]
 _Result = t.TypeVar("_Result")
@@ -38,7 +36,7 @@ class Partitioned(t.Protocol):
     def partitions(self) -> list[dict[str, t.Any]]:
         """The contexts, in the order in which they are read."""
 
-    def read(self, context: Mapping[str, t.Any], fetch: Fetch) -> Walk:
+    def lines(self, context: Mapping[str, t.Any], fetch: Fetch) -> Iterator[Lines]:
         """Walk over one partition, on any thread."""
 
 
@@ -79,7 +77,7 @@ class Run:
     # -- reading ---------------------------------------------------------------------------
 
     @functools.cached_property
-    def _ahead(self) -> ReadAhead[Batch, datetime | None]:
+    def _ahead(self) -> ReadAhead[Lines]:
         return ReadAhead(
             self._plan(),
             self.transport.send,
@@ -87,7 +85,7 @@ class Run:
             interrupted=self.checkpoint,
         )
 
-    def _plan(self) -> Iterator[tuple[_Key, Callable[[Fetch], Walk]]]:
+    def _plan(self) -> Iterator[tuple[_Key, Callable[[Fetch], Iterator[Lines]]]]:
         """Every partition of every selected stream, in the order in which the SDK syncs them."""
         streams = self._streams()
         for stream in streams:
@@ -100,25 +98,28 @@ class Run:
             contexts = stream.partitions
             self.progress.plan(stream.name, len(contexts))
             for context in contexts:
-                yield _key(stream, context), functools.partial(stream.read, context)
+                yield _key(stream, context), functools.partial(stream.lines, context)
 
-    def _ask_organization(self, organization_id: str, _: Fetch) -> Walk:
+    def _ask_organization(self, organization_id: str, _: Fetch) -> Iterator[Lines]:
         """Ask ahead for what `partitions` of the next stream need; hands over nothing."""
         with contextlib.suppress(Exception):  # it is raised again where the answer is needed
             self.organizations.body(organization_id)
         yield from ()
-        return None
 
-    def read(self, stream: Partitioned, context: Mapping[str, t.Any]) -> Walk:
-        """Return the walk of a partition: ahead as planned, or now if it is not in the plan."""
+    def read(self, stream: Partitioned, context: Mapping[str, t.Any]) -> Iterator[Lines]:
+        """Yield the lines of a partition: ahead as planned, or now if it is not in the plan."""
         key = _key(stream, context)
         self.progress.begin(stream.name)
         try:
-            return (yield from self._ahead.read(key))
+            yield from self._ahead.read(key)
         except KeyError as error:
             if error.args != (key,):
                 raise
-        return (yield from stream.read(context, self._ahead.fetch()))
+            yield from stream.lines(context, self.fetch())
+
+    def fetch(self) -> Fetch:
+        """Return what sends the requests of one walk."""
+        return self._ahead.fetch()
 
     def patiently(self, work: Callable[[], _Result]) -> _Result:
         """Do `work` that may wait for Qonto; the main thread goes on listening to signals."""
@@ -154,7 +155,7 @@ class Run:
     # -- the main thread's pulse -----------------------------------------------------------
 
     def checkpoint(self) -> None:
-        """Called between rows and while waiting: progress, and the end if a signal asked for it.
+        """Called between pages and while waiting: progress, and the end if a signal asked for it.
 
         Raises:
             Stopped: a signal came.
@@ -169,7 +170,7 @@ class Run:
         self._write_state()
 
     def stop(self, signum: int) -> None:
-        """Ask the run to end at the next row; safe in a signal handler."""
+        """Ask the run to end at the next page; safe in a signal handler."""
         self.signum = signum
         self.transport.stopping = True
 

@@ -186,10 +186,11 @@ def leap(  # noqa: PLR0913 - where from, to, and how
     names = {name for name, key in zip(memory.names(last.rows), keys, strict=True) if key < bound}
     place = (pages - 1) * size + len(names)
     try:
+        following = 1  # the next to be sent ahead
         for number in range(1, pages):
-            for other in range(number, pages):
-                if not listing.ahead(window._replace(number=other)):
-                    break
+            following = max(following, number)
+            while following < pages and listing.ahead(window._replace(number=following)):
+                following += 1
             page = ask(listing, window._replace(number=number))
             fresh = memory.new(page)
             names.update(

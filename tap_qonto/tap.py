@@ -84,7 +84,7 @@ class TapQonto(Tap):
             lambda: [
                 stream
                 for stream in t.cast("dict[str, QontoStream]", self.streams).values()
-                if stream.selected and stream.is_partitioned and self._reads_ahead
+                if stream.selected and self._reads_ahead
             ],
             user_agent=f"{self.name}/{self.plugin_version}",
             write_state=lambda: self._state_writer.write_state(self.state),
@@ -250,7 +250,7 @@ class TapQonto(Tap):
         return max(code, int(self.run.report.incomplete))
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """End at the next row instead of in the middle of one."""
+        """End at the next page instead of in the middle of one."""
         if "run" in self.__dict__:
             self.run.stop(signum)
         else:

@@ -20,7 +20,7 @@ import requests.adapters
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from tap_qonto.answers import decode, moment_of, refusal, retry_after, trace
+from tap_qonto.answers import decode, moment_of, refusal, retry_after, trace, verify
 from tap_qonto.budget import BudgetClosed
 from tap_qonto.errors import (
     LoginRequired,
@@ -43,6 +43,7 @@ __all__ = ["Answer", "Patience", "Request", "Transport", "decode"]
 logger = logging.getLogger("tap-qonto")
 
 CHUNK = 2**16  # bytes
+_NO_JSON = "{}: the answer is not the JSON it should be."
 
 
 class Patience(t.NamedTuple):
@@ -84,10 +85,26 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A decoded body (numbers exact: int or Decimal), and when it was made (`moment_of`)."""
+    """A body that is JSON, as it came, and when it was made (`moment_of`)."""
 
-    body: t.Any
+    request: Request
+    content: bytes
     date: datetime | None
+
+    @property
+    def body(self) -> t.Any:
+        """Decode it, numbers exact (int or Decimal): anew each time, so it may be changed.
+
+        Here, and not where it came: pages that wait take a tenth of the memory, and whoever uses
+        the values finds them in the processor's cache.
+
+        Raises:
+            RequestFailed: it holds a number beyond all reason, or is nested so.
+        """
+        try:
+            return decode(self.content)
+        except (ValueError, RecursionError):
+            raise RequestFailed(_NO_JSON.format(self.request)) from None
 
 
 class _Broken(RequestFailed):
@@ -135,7 +152,7 @@ class Transport:
         """Set, also from a signal handler, to let no request start any more."""
 
     def send(self, request: Request) -> Answer:
-        """Send `request`, with retries, and decode the answer.
+        """Send `request`, with retries, until the answer is JSON.
 
         Raises:
             RequestDenied: 403, 404, 410; with an API key also 401.
@@ -201,11 +218,11 @@ class Transport:
                 "means staging_token is missing or wrong."  # Q13, 2026-11
             )
         try:
-            body = decode(content)
+            verify(content)
         except (ValueError, RecursionError):
-            raise self._broken(f"{request}: the answer is not the JSON it should be.") from None
+            raise self._broken(_NO_JSON.format(request)) from None
         self._answered()
-        return Answer(body, moment_of(headers))
+        return Answer(request, content, moment_of(headers))
 
     def _exchange(self, request: Request) -> tuple[int, t.Mapping[str, str], bytes, str]:
         """One attempt on the wire: (status, headers, body, Authorization that was sent)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import typing as t
@@ -13,7 +14,7 @@ from tap_qonto.readahead import ReadAhead
 from tap_qonto.transport import Answer, Request
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Iterator
 
     from tap_qonto.readahead import Fetch
 
@@ -32,20 +33,19 @@ class Meter:
         with self._lock:
             self.sent += 1
             self.most = max(self.most, self.sent - self.read)
-        return Answer(request.params, None)
+        return Answer(request, json.dumps(request.params).encode(), None)
 
 
-def pages(count: int) -> Callable[[Fetch], Generator[t.Any, None, str]]:
+def pages(count: int) -> Callable[[Fetch], Iterator[t.Any]]:
     """A long walk: asks as far ahead as it may."""
 
-    def walk(fetch: Fetch) -> Generator[t.Any, None, str]:
+    def walk(fetch: Fetch) -> Iterator[t.Any]:
         requests = [Request("x", None, "/v2/x", (("page", str(n)),)) for n in range(count)]
         for number, request in enumerate(requests):
             for later in requests[number : number + 2 * WINDOW]:
                 if not fetch.ahead(later):
                     break
             yield fetch(request).body
-        return "end"
 
     return walk
 
@@ -68,7 +68,7 @@ def test_a_slow_reader_is_never_followed_by_more_pages_than_the_window(
             got.append((number, body))
     ahead.close()
     assert got == [
-        (number, (("page", str(page)),)) for number in range(walks) for page in range(length)
+        (number, [["page", str(page)]]) for number in range(walks) for page in range(length)
     ]
     # pages that wait for the reader, pages sent ahead, and one in the hand of each thread
     assert meter.most <= 2 * WINDOW + THREADS + 1

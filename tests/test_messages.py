@@ -22,6 +22,7 @@ from tap_qonto.messages import (
     IntervalStateWriter,
     OutputLost,
     RowMessage,
+    append_line,
 )
 
 if t.TYPE_CHECKING:
@@ -52,13 +53,19 @@ def lines(out: Flushes) -> list[dict[str, t.Any]]:
     return [json.loads(line, parse_float=Decimal) for line in out.getvalue().splitlines()]
 
 
+def line(record: dict[str, t.Any], *facts: t.Any) -> bytearray:
+    text = bytearray()
+    append_line(text, RowMessage("labels", record, *facts))
+    return text
+
+
 def test_rows_wait_for_the_next_message_of_another_kind() -> None:
     with caught() as out:
         writer = BufferedWriter()
         writer.write_message(SchemaMessage("labels", {"properties": {}}, ["id"]))
         once = out.flushed
         for number in range(3):
-            writer.write_message(RowMessage("labels", {"id": number}))
+            writer.write_lines(line({"id": number}))
         assert out.flushed == once > 0
         writer.write_message(StateMessage({}))
         assert out.flushed > once
@@ -69,7 +76,7 @@ def test_rows_wait_for_the_next_message_of_another_kind() -> None:
 def test_the_line_of_a_row_is_that_of_the_sdk(version: int | None) -> None:
     record = {"id": "é", "amount": Decimal("0.10"), "at": UTC_NOON, "nested": [{"a": None}]}
     with caught() as out:
-        BufferedWriter().write_message(RowMessage("labels", record, version, UTC_NOON))
+        BufferedWriter().write_lines(line(record, version, UTC_NOON))
         MsgSpecWriter().write_message(
             RecordMessage("labels", record, version=version, time_extracted=UTC_NOON)
         )
@@ -84,7 +91,7 @@ def test_numbers_leave_as_they_came() -> None:
             "long": 10**30,
             "tiny": Decimal("0.0000000000000000000001"),
         }
-        BufferedWriter().write_message(RowMessage("labels", row))
+        BufferedWriter().write_lines(line(row))
         assert b'"amount":0.10' in out.getvalue()
         assert lines(out)[0]["record"] == row
 
@@ -92,7 +99,7 @@ def test_numbers_leave_as_they_came() -> None:
 @pytest.mark.parametrize("text", ["é", "\U0001f600", "\u2028", '"\\\n\r\t', "\x1f", ""])
 def test_any_text_is_one_line(text: str) -> None:
     with caught() as out:
-        BufferedWriter().write_message(RowMessage("labels", {"name": text}))
+        BufferedWriter().write_lines(line({"name": text}))
         assert len(out.getvalue().split(b"\n")) == 2
         assert lines(out)[0]["record"]["name"] == text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +36,7 @@ class Qonto:
         found = self.consent if request.path == "/v2/user_organizations" else self.body
         if isinstance(found, Exception):
             raise found
-        return Answer(found, None)
+        return Answer(request, json.dumps(found).encode(), None)
 
 
 @pytest.fixture

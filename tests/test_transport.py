@@ -16,7 +16,7 @@ import pytest
 import requests.auth
 from wire import Call, Wire, reply
 
-from tap_qonto.answers import retry_after
+from tap_qonto.answers import decode, retry_after, verify
 from tap_qonto.budget import Budget, BudgetClosed
 from tap_qonto.errors import (
     LoginRequired,
@@ -28,7 +28,7 @@ from tap_qonto.errors import (
     StoreError,
 )
 from tap_qonto.settings import Settings
-from tap_qonto.transport import Patience, Request, Transport, decode
+from tap_qonto.transport import Patience, Request, Transport
 
 TOKEN, SECRET, TEXT = "token-Pl4nted", "staging-Pl4nted", "body-Pl4nted"
 QUICK = Patience(
@@ -201,6 +201,9 @@ def test_values_are_read_as_they_were_written(text: str, value: object) -> None:
 def test_what_is_no_json_is_refused_as_such(content: bytes) -> None:
     with pytest.raises((ValueError, RecursionError)):
         decode(content)
+    if not content[:1].isdigit():  # numbers beyond reason are JSON
+        with pytest.raises((ValueError, RecursionError)):
+            verify(content)
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -265,7 +268,6 @@ BROKEN: dict[str, t.Any] = {
     "HTML": reply(f"<html>{TEXT}</html>".encode()),
     "half of a JSON": reply(b'{"labels": [{"id'),
     "nested too deeply": reply(b"[" * 100_000),
-    "a number beyond reason": reply(b'{"a": 1e-99999999999999999999}'),
     "silence": [reply(GOOD)[:-5], 0.5],
     "a body that drips": [
         reply(b" " * 3000)[:-3000],
@@ -289,6 +291,14 @@ def test_an_answer_that_stays_broken_fails_after_all_tries() -> None:
         with pytest.raises(RequestFailed):
             transport.send(ASKED)  # one request that fails does not end the others
         assert len(wire.calls) == 2 * QUICK.tries
+
+
+def test_a_number_beyond_reason_is_refused_without_another_try() -> None:
+    with sending(lambda _: reply(b'{"a": 1e-99999999999999999999}')) as (transport, wire):
+        answer = transport.send(ASKED)
+        with pytest.raises(RequestFailed, match=r"labels of organization org-1: .*not the JSON"):
+            _ = answer.body
+        assert len(wire.calls) == 1
 
 
 def test_a_gigantic_body_is_refused_without_another_try() -> None:

@@ -154,7 +154,8 @@ class TransactionCounts(QontoStream):
         rows: list[Record] = []
         for (account_id, status), request in requests.items():
             answer = fetch(request)
-            meta = answer.body.get("meta") if isinstance(answer.body, dict) else None
+            body = answer.body
+            meta = body.get("meta") if isinstance(body, dict) else None
             count = page_of([], meta, Query(size=1), answer.date).total
             if count is None:
                 raise RequestFailed(f"{self.name}: the answer does not say how many there are")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import typing as t
 
 from tap_qonto.client import QontoStream
@@ -11,10 +10,8 @@ from tap_qonto.organizations import organization_of
 from tap_qonto.pagination import Batch
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
-
-    from singer_sdk.helpers.types import Context, Record
 
     from tap_qonto.readahead import Fetch
     from tap_qonto.walks import Walk
@@ -25,19 +22,16 @@ class UserOrganizations(QontoStream):
 
     name = "user_organizations"
     path = "/v2/user_organizations"
-    is_partitioned = False
 
     @property
-    def partitions(self) -> None:  # type: ignore[override]
-        """None: there is one list for all."""
+    def partitions(self) -> list[dict[str, t.Any]]:
+        """One: there is one list for all, known since the start of the run."""
+        return [{}]
 
-    def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
+    def read(self, context: Mapping[str, t.Any], fetch: Fetch) -> Walk:  # noqa: ARG002
         """Hand over what was found out at the start of the run."""
-        self.begin_version()
-        for row in self.run.organizations.rows():
-            self.run.checkpoint()
-            yield self._shape(row, None)
-        self.end_version()
+        yield Batch([self._shape(row, None) for row in self.run.organizations.rows()])
+        return None
 
 
 class Organization(OneRowStream):
@@ -55,8 +49,7 @@ class Organization(OneRowStream):
         """Read the answer that the run keeps for everybody."""
         organization_id = context["organization_id"]
         row = organization_of(self.run.organizations.body(organization_id))
-        # a copy, since others read the same answer
-        yield Batch([self.one_row(copy.deepcopy(row), organization_id)])
+        yield Batch([self.one_row(row, organization_id)])
         return None
 
 
