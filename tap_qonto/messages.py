@@ -19,11 +19,10 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, TapState
-    from singer_sdk.singerlib.encoding.base import GenericSingerWriter
     from singer_sdk.singerlib.encoding.simple import Message
 
 STATE_INTERVAL = 5.0  # seconds
-STATE_SHARE = 0.1  # of the run so far passes before the next STATE: the sum of all stays linear
+STATE_SHARE = 0.01  # of the output since the last STATE is the most that the next one takes
 
 
 class OutputLost(Exception):  # noqa: N818 - nothing can be read into a target that is gone
@@ -64,6 +63,9 @@ def append_line(text: bytearray, message: RowMessage) -> None:
 class BufferedWriter(MsgSpecWriter):
     """Writes to stdout and flushes with every message but rows. May raise OutputLost."""
 
+    written = 0
+    """Bytes so far."""
+
     def write_message(self, message: Message) -> None:
         """Write one line, and let it reach the target with all before it."""
         self.write_lines(self.format_message(message))
@@ -72,7 +74,7 @@ class BufferedWriter(MsgSpecWriter):
     def write_lines(self, text: bytes | bytearray) -> None:
         """Write whole lines."""
         try:
-            sys.stdout.buffer.write(text)
+            self.written += sys.stdout.buffer.write(text)
         except OSError as error:
             raise OutputLost(error) from None
 
@@ -85,31 +87,36 @@ class BufferedWriter(MsgSpecWriter):
 
 
 class IntervalStateWriter(StateWriter):
-    """Writes STATE when the interval has passed, and when asked to `flush`.
+    """Writes STATE when the interval has passed and it is worth it, and when asked to `flush`.
 
-    The interval grows with the run. A state grows with it too: written at a fixed interval, it
-    would be the square of the organizations again.
+    A state grows with the organizations: written at a fixed interval, it would be their square
+    again. All that a kill costs is to read again what left since the last STATE. So the next one
+    may wait until that is a hundred times its size: at a thousand organizations some thousand
+    pages, less than a minute of requests.
     """
 
     _state: TapState | None = None
-    _due = 0.0
+    _due = 0.0  # seconds
+    _worth = 0.0  # bytes written
 
-    def __init__(self, message_writer: GenericSingerWriter[t.Any, t.Any]) -> None:
+    def __init__(self, message_writer: BufferedWriter) -> None:
         super().__init__(message_writer)
-        self._began = time.monotonic()
+        self._output = message_writer
 
     def write_state(self, state: TapState) -> None:
         """Write `state`, now or later: only what comes after it in the output is at stake."""
         self._state = state
-        if time.monotonic() >= self._due:
+        if time.monotonic() >= self._due and self._output.written >= self._worth:
             self.flush()
 
     def flush(self) -> None:
         """Write the state given last as it is now, unless it was written already."""
         if self._state is not None:
+            before = self._output.written
             super().write_state(self._state)
-            now = time.monotonic()
-            self._due = now + max(STATE_INTERVAL, STATE_SHARE * (now - self._began))
+            after = self._output.written
+            self._worth = after + (after - before) / STATE_SHARE
+            self._due = time.monotonic() + STATE_INTERVAL
 
 
 class IndexedState(StreamStateManager):

@@ -69,7 +69,9 @@ class TapQonto(Tap):
 
     def __init__(self, **kwargs: t.Any) -> None:
         super().__init__(**kwargs)
-        self._state_writer: IntervalStateWriter = IntervalStateWriter(self.message_writer)
+        self._state_writer: IntervalStateWriter = IntervalStateWriter(
+            t.cast("BufferedWriter", self.message_writer)
+        )
         self._reads_ahead = True
 
     def discover_streams(self) -> list[QontoStream]:

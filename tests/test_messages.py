@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import time
 import typing as t
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -133,13 +134,30 @@ def test_the_state_is_written_once_per_interval_and_at_the_end() -> None:
 
 def test_the_state_is_written_again_when_its_time_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
     with caught() as out:
-        monkeypatch.setattr(messages, "STATE_INTERVAL", 0)
+        monkeypatch.setattr(messages, "STATE_INTERVAL", 0.2)
+        monkeypatch.setattr(messages, "STATE_SHARE", float("inf"))
         writer = IntervalStateWriter(BufferedWriter())
-        writer._due = 0.0
-        monkeypatch.setattr(messages, "STATE_SHARE", 0)
         for number in range(3):
             writer.write_state({"bookmarks": {"labels": {"done": number}}})
-        assert len(lines(out)) == 3
+            time.sleep(0.3 * number)
+        assert [one["value"]["bookmarks"]["labels"]["done"] for one in lines(out)] == [0, 2]
+
+
+def test_all_states_together_are_a_hundredth_of_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = bytes(line({"id": "x" * 10_000}))
+    state: dict[str, t.Any] = {"bookmarks": {"labels": {"partitions": []}}}
+    with caught() as out:
+        monkeypatch.setattr(messages, "STATE_INTERVAL", 0)
+        output = BufferedWriter()
+        writer = IntervalStateWriter(output)
+        for number in range(1000):
+            state["bookmarks"]["labels"]["partitions"].append({"context": {"id": number}})
+            output.write_lines(rows)
+            writer.write_state(state)
+        sizes = [len(one) for one in out.getvalue().splitlines() if b"STATE" in one[:20]]
+        assert output.written == len(out.getvalue())
+    assert len(sizes) > 10
+    assert sum(sizes[1:]) < 0.011 * output.written
 
 
 def test_nothing_is_written_before_there_is_a_state() -> None:
