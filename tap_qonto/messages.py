@@ -13,6 +13,7 @@ import typing as t
 import msgspec
 from singer_sdk.contrib.msgspec import MsgSpecWriter, encoder
 from singer_sdk.helpers._state import StateWriter
+from singer_sdk.singerlib import StateMessage
 from singer_sdk.streams._state import StreamStateManager
 
 if t.TYPE_CHECKING:
@@ -96,6 +97,7 @@ class IntervalStateWriter(StateWriter):
     """
 
     _state: TapState | None = None
+    _line = b""  # written last
     _due = 0.0  # seconds
     _worth = 0.0  # bytes written
 
@@ -111,12 +113,15 @@ class IntervalStateWriter(StateWriter):
 
     def flush(self) -> None:
         """Write the state given last as it is now, unless it was written already."""
-        if self._state is not None:
-            before = self._output.written
-            super().write_state(self._state)
-            after = self._output.written
-            self._worth = after + (after - before) / STATE_SHARE
-            self._due = time.monotonic() + STATE_INTERVAL
+        if self._state is None:
+            return
+        line = bytes(self._output.format_message(StateMessage(self._state)))
+        if line != self._line:
+            self._output.write_lines(line)
+            self._output.flush()
+            self._line = line
+        self._worth = self._output.written + len(line) / STATE_SHARE
+        self._due = time.monotonic() + STATE_INTERVAL
 
 
 class IndexedState(StreamStateManager):

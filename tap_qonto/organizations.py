@@ -6,6 +6,7 @@ token or an API key sees one organization: the same row is made from `GET /v2/or
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 import time
@@ -69,6 +70,11 @@ class Organizations:
     def ids(self) -> list[str]:
         """Return the ids of `rows`."""
         return [row["id"] for row in self.rows()]
+
+    @functools.cached_property
+    def contexts(self) -> list[dict[str, t.Any]]:
+        """The partitions of most streams, `{"organization_id": …}`: they share one list."""
+        return [{"organization_id": one} for one in self.ids()]
 
     def body(self, organization_id: str) -> Answer:
         """Return the answer of `GET /v2/organization`: asked once per organization.

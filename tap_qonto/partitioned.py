@@ -113,7 +113,7 @@ class PartitionedStream(Stream):
 
     def contexts(self) -> list[dict[str, t.Any]]:
         """Make the contexts; may ask Qonto."""
-        return [{"organization_id": one} for one in self.run.organizations.ids()]
+        return self.run.organizations.contexts
 
     @property
     def state_manager(self) -> IndexedState:
