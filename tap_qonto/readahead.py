@@ -4,10 +4,10 @@
     walkers  threads that run the walks of the next partitions ahead of the reader
     pool     threads that send requests; a walk may also send pages ahead within itself
 
-Bounded: at most `window` batches wait for the reader (and one in the hand of each walker), and at
-most `window` pages are sent ahead within walks, whatever the size of an account. Live: the walk
-being read may always have one batch waiting, requests never wait for walks, so the reader always
-gets on.
+Bounded: nothing is added to the batches that wait for the reader once they weigh `room`, and at
+most twice as many pages as there are threads are sent ahead within walks, whatever the size of an
+account. Live: the walk being read may always have one batch waiting, requests never wait for walks,
+so the reader always gets on.
 All threads are daemons: an exception or a signal in the reader's thread never waits for them.
 """
 
@@ -35,8 +35,8 @@ STEP = 0.2  # seconds between looks at `interrupted` while the reader waits
 class Fetch:
     """Sends the requests of one walk on the pool; `ahead` sends before the answer is wanted.
 
-    Three quarters of the window are for the walk that is read next: pages that wait for others,
-    which wait for the reader, must not slow it down.
+    Three quarters of the pages ahead are for the walk that is read next: pages that wait for
+    others, which wait for the reader, must not slow it down.
     """
 
     def __init__(self, pool: _Pool, is_next: Callable[[], bool] = lambda: True) -> None:
@@ -104,8 +104,7 @@ class _Pool:
         self._lock = threading.Lock()
         self._closed = False
         self._threads = threads
-        self.window = 2 * threads
-        self.depth = self.window - threads // 2  # pages ahead of the walk that is read next
+        self.depth = 2 * threads - threads // 2  # pages ahead of the walk that is read next
         self.permits = threading.Semaphore(threads // 2)  # pages ahead of all others
         for number in range(threads):
             threading.Thread(target=self._work, name=f"qonto-request-{number}", daemon=True).start()
@@ -153,27 +152,29 @@ class _Job(t.Generic[_Batch]):
 class ReadAhead(t.Generic[_Batch]):
     """Runs the walks of `plan` (key, walk) ahead of `read(key)`, which is called in plan order."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is read, how, and how far ahead
         self,
         plan: Iterable[tuple[Hashable, Callable[[Fetch], Iterator[_Batch]]]],
         send: Callable[[Request], Answer],
         *,
         threads: int,
+        room: int,
+        weigh: Callable[[_Batch], int],
         interrupted: Callable[[], None] = lambda: None,
     ) -> None:
         self._plan = iter(plan)
         self._plan_lock = threading.Lock()
         self._jobs: deque[_Job[_Batch]] = deque()
-        self._held = 0  # batches that wait for the reader
+        self._held = 0  # weight of the batches that wait for the reader
         lock = threading.Lock()
         self._ready = threading.Condition(lock)  # the reader waits here
         self._room = threading.Condition(lock)  # walkers wait here
         self._closed = False
         self._exhausted = False
         self._plan_error: BaseException | None = None
+        self._weigh, self._limit = weigh, room
         self._interrupted = interrupted
         self._pool = _Pool(send, threads)
-        self._window = self._pool.window
         for number in range(threads):
             threading.Thread(target=self._walk_on, name=f"qonto-walk-{number}", daemon=True).start()
 
@@ -228,9 +229,10 @@ class ReadAhead(t.Generic[_Batch]):
         while True:
             with self._ready:
                 if job.waiting:
-                    self._held -= 1
+                    batch = job.waiting.popleft()
+                    self._held -= self._weigh(batch)
                     self._room.notify_all()
-                    return job.waiting.popleft()
+                    return batch
                 if job.ended or self._closed:
                     return None
                 self._ready.wait(STEP)
@@ -239,11 +241,11 @@ class ReadAhead(t.Generic[_Batch]):
     def _drop(self, job: _Job[_Batch]) -> None:
         """Forget `job` (the first in line); the caller holds the condition."""
         job.dropped = True
-        self._held -= len(job.waiting)
+        self._held -= sum(map(self._weigh, job.waiting))
         job.waiting.clear()
         if self._jobs and self._jobs[0] is job:
             self._jobs.popleft()
-        self._room.notify_all()  # the next in line is no longer bound by the window
+        self._room.notify_all()  # the next in line is no longer bound by the room
 
     def _walk_on(self) -> None:
         """Run walks, one after the other, until there are none."""
@@ -270,7 +272,7 @@ class ReadAhead(t.Generic[_Batch]):
         """Begin the next walk of the plan; None when there is none."""
         with self._plan_lock:  # planning may need requests: the reader must not wait for it
             with self._room:
-                while self._held >= self._window and self._jobs and not self._closed:
+                while self._held >= self._limit and self._jobs and not self._closed:
                     self._room.wait()
                 if self._closed:
                     return None
@@ -296,7 +298,7 @@ class ReadAhead(t.Generic[_Batch]):
         """Queue a batch for the reader, when there is room. False: nobody wants it any more."""
         with self._room:
             while (
-                self._held >= self._window
+                self._held >= self._limit
                 and (job.waiting or not (self._jobs and self._jobs[0] is job))
                 and not job.dropped
                 and not self._closed
@@ -305,6 +307,6 @@ class ReadAhead(t.Generic[_Batch]):
             if job.dropped or self._closed:
                 return False
             job.waiting.append(batch)
-            self._held += 1
+            self._held += self._weigh(batch)
             self._ready.notify_all()
             return True

@@ -22,6 +22,9 @@ if t.TYPE_CHECKING:
     from tap_qonto.messages import Lines
     from tap_qonto.settings import Settings
 
+ROOM = 8 * 2**20  # bytes of lines that wait for the main thread
+OVERHEAD = 2**12  # bytes that a batch takes besides
+
 _Key = tuple[str, frozenset[tuple[str, t.Any]]]
 _Result = t.TypeVar("_Result")
 
@@ -82,6 +85,8 @@ class Run:
             self._plan(),
             self.transport.send,
             threads=self.settings.concurrency,
+            room=ROOM,
+            weigh=lambda lines: len(lines.text) + OVERHEAD,
             interrupted=self.checkpoint,
         )
 

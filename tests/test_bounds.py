@@ -57,7 +57,11 @@ def test_a_slow_reader_is_never_followed_by_more_pages_than_the_window(
     walks, length = shape
     meter = Meter()
     ahead = ReadAhead(
-        [(number, pages(length)) for number in range(walks)], meter.send, threads=THREADS
+        [(number, pages(length)) for number in range(walks)],
+        meter.send,
+        threads=THREADS,
+        room=WINDOW,
+        weigh=lambda _: 1,
     )
     got = []
     for number in range(walks):
@@ -77,7 +81,9 @@ def test_a_slow_reader_is_never_followed_by_more_pages_than_the_window(
 @pytest.mark.usefixtures("own_threads")
 def test_nothing_is_sent_after_the_end_and_no_thread_stays() -> None:
     meter = Meter()
-    ahead = ReadAhead([(0, pages(10_000))], meter.send, threads=THREADS)
+    ahead = ReadAhead(
+        [(0, pages(10_000))], meter.send, threads=THREADS, room=WINDOW, weigh=lambda _: 1
+    )
     walk = ahead.read(0)
     for _ in range(5):
         next(walk)

@@ -81,6 +81,8 @@ def ahead_of(plan: t.Iterable[Shape], threads: int = 4, **facts: t.Any) -> ReadA
         ((number, shape(number)) for number, shape in enumerate(plan)),
         facts.pop("send", send),
         threads=threads,
+        room=2 * threads,
+        weigh=lambda _: 1,
         **facts,
     )
 
@@ -225,7 +227,9 @@ def test_a_walk_that_can_not_be_made_fails_for_its_reader() -> None:
     def unmade(_: Fetch) -> Walk:
         raise Failed
 
-    ahead: ReadAhead[t.Any] = ReadAhead([(0, unmade), (1, Shape(1)(1))], send, threads=1)
+    ahead: ReadAhead[t.Any] = ReadAhead(
+        [(0, unmade), (1, Shape(1)(1))], send, threads=1, room=2, weigh=len
+    )
     with pytest.raises(Failed):
         next(ahead.read(0))
     assert list(ahead.read(1)) == Shape(1).batches(1)
@@ -237,7 +241,7 @@ def test_an_error_of_the_plan_comes_after_the_walks_before_it() -> None:
         yield 0, Shape(2)(0)
         raise Failed
 
-    ahead: ReadAhead[t.Any] = ReadAhead(plan(), send, threads=3)
+    ahead: ReadAhead[t.Any] = ReadAhead(plan(), send, threads=3, room=6, weigh=len)
     assert list(ahead.read(0)) == Shape(2).batches(0)
     for _ in range(2):
         with pytest.raises(Failed):
@@ -254,7 +258,7 @@ def test_a_plan_that_takes_time_does_not_hold_up_the_reader() -> None:
         go_on.wait(10)
         yield 1, Shape(2)(1)
 
-    ahead: ReadAhead[t.Any] = ReadAhead(plan(), send, threads=2)
+    ahead: ReadAhead[t.Any] = ReadAhead(plan(), send, threads=2, room=4, weigh=len)
     assert list(ahead.read(0)) == Shape(2).batches(0)
     go_on.set()
     assert list(ahead.read(1)) == Shape(2).batches(1)
