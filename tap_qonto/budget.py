@@ -119,5 +119,8 @@ class Budget:
         ready = self._held_until
         for seconds, starts in self._windows:
             if len(starts) == starts.maxlen:
+                # one that takes long must not hold back a place that another has left
+                while starts[0].counted > starts[min(1, len(starts) - 1)].counted:
+                    starts.rotate(-1)
                 ready = max(ready, starts[0].counted + seconds)
         return ready

@@ -69,6 +69,17 @@ def test_a_request_of_which_nobody_tells_the_end_counts_until_it_was_surely_coun
     assert time.monotonic() - begin >= 0.15
 
 
+def test_a_request_that_takes_long_does_not_hold_back_the_places_of_others() -> None:
+    """Found: a token request, whose end nobody tells, cost each run five seconds."""
+    budget = Budget([(3, 0.1)], margin=5)
+    budget.acquire()
+    begin = time.monotonic()
+    for _ in range(6):
+        with budget.request():
+            pass
+    assert 0.2 <= time.monotonic() - begin < 2
+
+
 def test_a_request_that_fails_counts_as_well() -> None:
     budget = Budget([(1, 600)])
     with contextlib.suppress(KeyError), budget.request():
