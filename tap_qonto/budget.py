@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 STEP = 0.05  # seconds
+OLDEST = 100  # requests among which the next one to leave a window is looked for
 UNANSWERED = 5.0  # seconds after which a request was surely counted, answered or not
 
 
@@ -119,8 +120,9 @@ class Budget:
         ready = self._held_until
         for seconds, starts in self._windows:
             if len(starts) == starts.maxlen:
-                # one that takes long must not hold back a place that another has left
-                while starts[0].counted > starts[min(1, len(starts) - 1)].counted:
-                    starts.rotate(-1)
+                # first the one that leaves first: one that takes long must not hold back others
+                oldest = range(min(OLDEST, len(starts)))
+                first = min(oldest, key=lambda place: starts[place].counted)
+                starts[0], starts[first] = starts[first], starts[0]
                 ready = max(ready, starts[0].counted + seconds)
         return ready
