@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import typing as t
+from operator import itemgetter
 from types import MappingProxyType
 
 from singer_sdk.schema.source import StreamSchema
@@ -22,7 +23,7 @@ from tap_qonto.transport import Request
 from tap_qonto.walks import whole
 
 if t.TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
     from datetime import datetime
 
     from singer_sdk.helpers.types import Record
@@ -64,7 +65,9 @@ class QontoStream(PartitionedStream):
         self.known_fields = facts.known
         self.trust = Trust()
         self._shape = row_shaper(facts, self._unreadable)
-        self._identity = tuple(key for key in self.primary_keys if key != "organization_id")
+        own = [key for key in self.primary_keys if key != "organization_id"]
+        self.identity: Callable[[Record], Hashable] = itemgetter(*own) if own else lambda _: None
+        """What tells a row from the others of its organization, if anything does."""
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -173,10 +176,6 @@ class QontoStream(PartitionedStream):
 
     def _unreadable(self, field: str) -> None:
         self.run.report.unreadable(self.name, field)
-
-    def identity(self, row: Record) -> Hashable:
-        """What tells a row from the others of its organization."""
-        return tuple([row.get(name) for name in self._identity])
 
     def _require_keys(self, rows: list[Record]) -> None:
         for row in rows:

@@ -22,14 +22,16 @@ if t.TYPE_CHECKING:
 Row = dict[str, t.Any]
 
 _DROP = object()
-_SECONDS = len("2026-03-01T10:22:10Z")
-_MARKS = {"-T::Z", "-T::."}  # the places that tell the extended format from others of ISO 8601
-_USUAL = {_SECONDS, _SECONDS + 4, _SECONDS + 7}  # with milliseconds, with microseconds
 _json = msgspec.json.Encoder(decimal_format="number")
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d)?)(\.\d+)?\s*(?:[Zz]|([+-])(\d\d):?(\d\d)?)?)?",
     re.ASCII,
 )
+_is_usual = re.compile(  # a timestamp as it should leave; nearly all come so
+    r"(?!0000)\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    r"|(?:0[13578]|1[02])-31)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3}(?:\d{3})?)?Z",
+    re.ASCII,
+).fullmatch
 
 
 def utc(value: t.Any) -> str | None:
@@ -59,9 +61,8 @@ def calendar_date(value: t.Any) -> str | None:
 
 def moment_of(value: t.Any) -> datetime | None:
     """Read a timestamp or a date of a row, aware in UTC; None if it is none. To microseconds."""
-    moment = _usual(value)
-    if moment is not None:
-        return moment.replace(tzinfo=timezone.utc)
+    if type(value) is str and _is_usual(value):
+        return datetime.fromisoformat(f"{value[:-1]}+00:00")
     text = utc(value)
     if text is None:
         return None
@@ -110,10 +111,10 @@ def _tree(facts: RowFacts, unreadable: Callable[[str], None]) -> dict[str, t.Any
     for paths, leaf in ((facts.texts, _text), (facts.integers, _integer), (facts.secrets, _DROP)):
         for path in paths:
             _plant(tree, path, leaf)
-    for paths, read in ((facts.datetimes, _moment), (facts.dates, _date)):
+    for paths, read in ((facts.datetimes, utc), (facts.dates, calendar_date)):
         for path in paths:
             told = functools.partial(unreadable, ".".join(path).replace(".[]", "[]"))
-            _plant(tree, path, functools.partial(read, told))
+            _plant(tree, path, _Reading(read, told))
     return tree
 
 
@@ -137,17 +138,36 @@ def _compiled(tree: dict[str, t.Any]) -> Callable[[t.Any], None]:
     return apply
 
 
+class _Reading(t.NamedTuple):
+    """Reads a timestamp or a date; `unreadable` is told where there is none."""
+
+    read: Callable[[t.Any], str | None]
+    unreadable: Callable[[], None]
+
+    def __call__(self, value: t.Any) -> str | None:
+        text = self.read(value)
+        if text is None:
+            self.unreadable()
+        return text
+
+
 def _fields(tree: dict[str, t.Any]) -> Callable[[Row], None]:
     """The same for what is known to be an object."""
     dropped = tuple(name for name, branch in tree.items() if branch is _DROP)
     below = tuple((n, _compiled(one)) for n, one in tree.items() if isinstance(one, dict))
     inner = {*dropped, *dict(below)}
-    leaves = tuple((name, read) for name, read in tree.items() if name not in inner)
+    leaves = {name: read for name, read in tree.items() if name not in inner}
+    moments = {n: one for n, one in leaves.items() if isinstance(one, _Reading) and one.read is utc}
+    others = tuple((name, read) for name, read in leaves.items() if name not in moments)
 
     def apply(row: Row) -> None:
         for name in dropped:
             row.pop(name, None)
-        for name, read in leaves:
+        for name, read in moments.items():
+            value = row.get(name)
+            if value is not None and not (type(value) is str and _is_usual(value)):
+                row[name] = read(value)
+        for name, read in others:
             if (value := row.get(name)) is not None:
                 row[name] = read(value)
         for name, branch in below:
@@ -183,32 +203,6 @@ def _at(row: Row, path: tuple[str, ...]) -> t.Any:
 
 def _null_if(nothing: str, value: t.Any) -> t.Any:
     return None if value == nothing else value
-
-
-def _usual(value: t.Any) -> datetime | None:
-    """Read, without its zone, a timestamp that comes as it should leave: nearly always it does."""
-    if type(value) is str and len(value) in _USUAL and value[-1] == "Z" and value[7:20:3] in _MARKS:
-        try:
-            return datetime.fromisoformat(value[:-1])
-        except ValueError:
-            return None
-    return None
-
-
-def _moment(unreadable: Callable[[], None], value: t.Any) -> t.Any:
-    if _usual(value) is not None:
-        return value
-    text = utc(value)
-    if text is None:
-        unreadable()
-    return text
-
-
-def _date(unreadable: Callable[[], None], value: t.Any) -> str | None:
-    text = calendar_date(value)
-    if text is None:
-        unreadable()
-    return text
 
 
 def _text(value: t.Any) -> t.Any:

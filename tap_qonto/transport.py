@@ -7,12 +7,13 @@ answered well for a while, every request fails at once: a dead API ends the run.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
 import typing as t
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 import backoff
 import requests
@@ -43,6 +44,7 @@ __all__ = ["Answer", "Patience", "Request", "Transport", "decode"]
 logger = logging.getLogger("tap-qonto")
 
 CHUNK = 2**16  # bytes
+_quoted = functools.lru_cache(quote_plus)  # most parameters are those of other requests
 _NO_JSON = "{}: the answer is not the JSON it should be."
 
 
@@ -279,7 +281,7 @@ class Transport:
         prepared.method = request.method
         prepared.url = f"{self._base}{quote(request.path)}"
         if request.params:
-            prepared.url += f"?{urlencode(request.params)}"
+            prepared.url += f"?{urlencode(request.params, quote_via=_quoted)}"
         prepared.headers = CaseInsensitiveDict(t.cast("dict[str, str]", self._session.headers))
         if request.organization_id and self._authenticator.flow == "user":
             prepared.headers["X-Qonto-Organization-Id"] = request.organization_id
