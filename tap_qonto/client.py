@@ -106,7 +106,7 @@ class QontoStream(PartitionedStream):
     ) -> Listing:
         """Make the list of a partition: `extra` parameters choose a part of it.
 
-        `given` are values that each row gets: the parent's id, where Qonto leaves it out (Q79).
+        `given` are values that rows get which lack them: the parent's id (Q79).
         """
         organization_id = context["organization_id"]
 
@@ -116,10 +116,12 @@ class QontoStream(PartitionedStream):
         def page(query: Query) -> Page:
             answer = fetch(request(query))
             body = answer.body
-            rows = [
-                self._shape({**row, **given} if given else row, organization_id)
-                for row in self.rows_of(body)
-            ]
+            rows = self.rows_of(body)
+            for name, value in given.items():
+                for row in rows:
+                    if row.get(name) is None:
+                        row[name] = value
+            rows = [self._shape(row, organization_id) for row in rows]
             self._require_keys(rows)
             if not self.is_paged:
                 return Page(rows, len(rows), is_last=True, date=answer.date)  # all there is

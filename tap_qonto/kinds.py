@@ -185,10 +185,12 @@ class PerAccountStream(UpdatedStream):
 
     def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
         """Read what changed in one account."""
-        account: Params = (("bank_account_id", context["bank_account_id"]),)
+        account = {"bank_account_id": context["bank_account_id"]}
         return merged(
             [
-                self.listing(context, fetch.branch(), (*account, ("status[]", status)))
+                self.listing(
+                    context, fetch.branch(), (*account.items(), ("status[]", status)), account
+                )
                 for status in self.run.settings.transaction_statuses
             ],
             since,

@@ -7,6 +7,7 @@ Bookmarks move only when a walk says that all before was handed over, never by t
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
 import typing as t
@@ -170,25 +171,21 @@ class PartitionedStream(Stream):
             try:
                 rows, upto = next(walk)
             except StopIteration as end:
-                yield Lines(b"", 0, end.value)
+                if end.value:
+                    yield Lines(b"", 0, end.value)
                 return
-            text, error = self._encoded(rows[: self.ABORT_AT_RECORD_COUNT], context)
+            text, error = self._encoded(rows[: self.ABORT_AT_RECORD_COUNT])
             yield Lines(text, len(rows), None if error else upto)
             if error:
                 raise error
 
-    def _encoded(
-        self, rows: list[Record], context: Mapping[str, t.Any]
-    ) -> tuple[bytearray, Unwritable | None]:
-        """Encode rows up to the first that can't be."""
+    def _encoded(self, rows: list[Record]) -> tuple[bytearray, Unwritable | None]:
+        """Encode rows up to the first that can't be; the walk may compare them with others."""
         text = bytearray()
         with self._encoding:  # stream maps are not made for threads
             self._extracted = utc_now()
-            given = [(name, value) for name, value in context.items() if name in self._emitted]
             for row in rows:
                 end = len(text)
-                for name, value in given:
-                    row.setdefault(name, value)
                 try:
                     for message in self._generate_record_messages(row):
                         append_line(text, message)
@@ -204,13 +201,16 @@ class PartitionedStream(Stream):
     def _generate_record_messages(  # type: ignore[override]
         self, record: Record
     ) -> t.Generator[RowMessage, None, None]:
-        """Make the messages of a row, as the SDK does, without the work that changes nothing."""
+        """Make the messages of a row, as the SDK does, without the work that changes nothing.
+
+        The row stays as it is: the walk compares it with others.
+        """
         if not self._emitted.issuperset(record):
-            for name in record.keys() - self._emitted:
-                del record[name]
-                if name not in self.known_fields:
-                    self.run.report.unknown(self.name, name)
-        if self._has_deselected:
+            for name in record.keys() - self._emitted - self.known_fields:
+                self.run.report.unknown(self.name, name)
+            record = {name: record[name] for name in record if name in self._emitted}
+        if self._has_deselected_below:
+            record = copy.deepcopy(record)
             pop_deselected_record_properties(record, self.schema, self.mask)
         for stream_map in self.stream_maps:
             mapped = stream_map.transform(record)
@@ -219,12 +219,14 @@ class PartitionedStream(Stream):
 
     @functools.cached_property
     def _emitted(self) -> frozenset[str]:
-        """Names of the schema that is in force: the catalog's, or ours."""
-        return frozenset(self.effective_schema["properties"])
+        """Names of the schema that is in force, the catalog's or ours, that are selected."""
+        names = self.effective_schema["properties"]
+        return frozenset(name for name in names if self.mask["properties", name])
 
     @functools.cached_property
-    def _has_deselected(self) -> bool:
-        return not all(self.mask.values()) if self.mask else False
+    def _has_deselected_below(self) -> bool:
+        top = len(("properties", "name"))
+        return not all(selected for place, selected in self.mask.items() if len(place) > top)
 
     # -- the SDK's loop, page by page ------------------------------------------------------
 

@@ -6,9 +6,10 @@ import typing as t
 from collections import Counter
 
 import pytest
-from taps import catalog_of, read
+from taps import catalog_of, every, keyed, read, truth
 
 from demo.server import running
+from tap_qonto.tap import TapQonto
 
 if t.TYPE_CHECKING:
     from three import Config
@@ -45,3 +46,14 @@ def test_nothing_is_asked_twice_for_streams_that_share_an_answer(
         (one.path, one.organization_id) for one in qonto.requests[before:] if "/v2/org" in one.path
     )
     assert set(paths.values()) == {1}
+
+
+def test_the_rows_of_a_partition_can_be_had_without_a_sync(qonto: Server, config: Config) -> None:
+    tap = TapQonto(config=config())
+    labels = tap.streams["labels"]
+    try:
+        rows = [row for one in labels.partitions for row in labels.get_records(one)]
+    finally:
+        tap.run.close()
+    expected = [row for one in every(qonto) for row in truth(qonto, "labels", one)]
+    assert keyed("labels", rows) == keyed("labels", expected)
