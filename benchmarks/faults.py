@@ -88,7 +88,7 @@ CASES = (
     ),
     Case("500 for clients, for long", ({"kind": "status", "path": "/v2/clients", "times": 14},)),
     Case("a token that ends in mid-run", options={"access_token_seconds": 3600}, during=_expire),
-    Case("SIGKILL at a random moment", during=_edit, kills=True),
+    Case("SIGKILL at a random moment", options={"latency": 0.1}, during=_edit, kills=True),
 )
 
 

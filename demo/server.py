@@ -60,6 +60,7 @@ from email.utils import format_datetime
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -215,7 +216,10 @@ class Server:
                 time.monotonic(),
             )
             self.requests.append(received)
-            response = await self._answer(request, received, handler)
+            try:
+                response = await self._answer(request, received, handler)
+            except ClientDisconnect:  # who asked is gone: killed, perhaps
+                response = Response(status_code=499)
             received.status, received.ended = response.status_code, time.monotonic()
             response.headers["date"] = format_datetime(self.clock.now(), usegmt=True)
             return response
