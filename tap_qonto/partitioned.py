@@ -290,7 +290,7 @@ class PartitionedStream(Stream):
 
     @functools.cached_property
     def _version(self) -> int | None:
-        """The mark on the rows of this run, in milliseconds since 1970, if the settings want it."""
+        """The mark on the rows of this run, seconds since 1970, if the settings want it."""
         is_wanted = self.config.get("emit_activate_version_messages")
         is_whole = self.replication_method == REPLICATION_FULL_TABLE
         return self._initialized_at // 1000 if is_wanted and is_whole else None

@@ -10,11 +10,13 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from postgres import running_postgres
 from sessions import open_session
 from token_server import MARK, TokenServer, token_server
 
 from tap_qonto import renewal
+from tap_qonto.cli.auth import auth
 from tap_qonto.settings import Settings
 
 if t.TYPE_CHECKING:
@@ -53,6 +55,26 @@ def session(server: TokenServer, settings: Callable[..., Settings]) -> Settings:
     open_session(seeded).session()
     server.requests.clear()
     return dataclasses.replace(seeded, refresh_token=None)
+
+
+@pytest.fixture
+def environment(server: TokenServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Meltano gives a command: nothing but variables."""
+    config = server.config(token_store=f"sqlite:///{folder / 'sessions.db'}")
+    for name, value in config.items():
+        monkeypatch.setenv(f"TAP_QONTO_{name.upper()}", value)
+    monkeypatch.chdir(folder.parent)  # no .env here
+
+
+@pytest.fixture
+def run(environment: None) -> Callable[..., Result]:  # noqa: ARG001 - it sets the environment
+    def run(*arguments: str, typed: str = "") -> Result:
+        result = CliRunner().invoke(auth, list(arguments), input=typed)
+        assert MARK not in result.output
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result
+
+    return run
 
 
 @pytest.fixture
