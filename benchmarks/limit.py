@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from tap_qonto.transport import decode
+from tap_qonto.answers import decode
 
 
 def main() -> None:

@@ -14,12 +14,12 @@ from types import MappingProxyType
 
 from singer_sdk.schema.source import StreamSchema
 
+from tap_qonto.answers import Request
 from tap_qonto.contract import CONTRACT, endpoints, row_facts
 from tap_qonto.errors import RequestDenied, RequestFailed
 from tap_qonto.pagination import Listing, Page, Query, Trust, page_of
 from tap_qonto.partitioned import PartitionedStream
 from tap_qonto.rows import moment_of, row_shaper, timestamp
-from tap_qonto.transport import Request
 from tap_qonto.walks import whole
 
 if t.TYPE_CHECKING:
@@ -180,7 +180,6 @@ class QontoStream(PartitionedStream):
         self.run.report.unreadable(self.name, field)
 
     def _require_keys(self, rows: list[Record]) -> None:
-        for row in rows:
-            for name in self.primary_keys:
-                if row.get(name) is None:
-                    raise RequestFailed(f"{self.name}: a row came without its key ({name})")
+        for name in self.primary_keys:
+            if None in [row.get(name) for row in rows]:
+                raise RequestFailed(f"{self.name}: a row came without its key ({name})")

@@ -20,6 +20,7 @@ from datetime import timedelta
 
 import msgspec
 
+from tap_qonto.answers import Request
 from tap_qonto.client import Params, QontoStream
 from tap_qonto.contract import endpoints
 from tap_qonto.errors import (
@@ -30,7 +31,6 @@ from tap_qonto.errors import (
     RequestRejected,
 )
 from tap_qonto.pagination import Batch, Query
-from tap_qonto.transport import Request
 from tap_qonto.walks import changed, changed_unsorted, held_back, merged, newest_first, whole
 
 if t.TYPE_CHECKING:

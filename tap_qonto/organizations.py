@@ -14,6 +14,7 @@ import typing as t
 from collections import Counter
 from concurrent.futures import Future
 
+from tap_qonto.answers import Answer, Request
 from tap_qonto.errors import (
     LoginRequired,
     QontoError,
@@ -21,7 +22,6 @@ from tap_qonto.errors import (
     RequestFailed,
     SettingsError,
 )
-from tap_qonto.transport import Answer, Request
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

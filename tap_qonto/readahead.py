@@ -25,7 +25,7 @@ from tap_qonto.budget import BudgetClosed
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 
-    from tap_qonto.transport import Answer, Request
+    from tap_qonto.answers import Answer, Request
 
 _Batch = t.TypeVar("_Batch")
 

@@ -84,7 +84,7 @@ def row_shaper(
     The row given is used up. Unknown names stay: they are counted and dropped where rows are
     emitted. `unreadable` is told the field of each date that became null.
     """
-    apply = _compiled(_tree(facts, unreadable))
+    apply = _fields(_tree(facts, unreadable))
     fills = facts.fills
     foreign = {path[0] for _, path in fills} - set(facts.properties)
 

@@ -12,7 +12,6 @@ import logging
 import threading
 import time
 import typing as t
-from dataclasses import dataclass
 from urllib.parse import quote, quote_plus, urlencode
 
 import backoff
@@ -21,7 +20,16 @@ import requests.adapters
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from tap_qonto.answers import decode, moment_of, refusal, retry_after, trace, verify
+from tap_qonto.answers import (
+    NO_JSON,
+    Answer,
+    Request,
+    moment_of,
+    refusal,
+    retry_after,
+    trace,
+    verify,
+)
 from tap_qonto.budget import BudgetClosed
 from tap_qonto.errors import (
     LoginRequired,
@@ -33,19 +41,14 @@ from tap_qonto.errors import (
 )
 
 if t.TYPE_CHECKING:
-    from datetime import datetime
-
     from tap_qonto.auth import ApiKeyAuthenticator, QontoAuthenticator
     from tap_qonto.budget import Budget
     from tap_qonto.settings import Settings
-
-__all__ = ["Answer", "Patience", "Request", "Transport", "decode"]
 
 logger = logging.getLogger("tap-qonto")
 
 CHUNK = 2**16  # bytes
 _quoted = functools.lru_cache(quote_plus)  # most parameters are those of other requests
-_NO_JSON = "{}: the answer is not the JSON it should be."
 
 
 class Patience(t.NamedTuple):
@@ -66,47 +69,6 @@ class Patience(t.NamedTuple):
     """Without any good answer."""
     throttled_for: float = 900.0
     """Of nothing but 429: one and a half of the longest window (Q87)."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One call of the data API. `params` are (name, value) pairs; `path` starts with /v2."""
-
-    stream: str
-    organization_id: str | None
-    path: str
-    params: tuple[tuple[str, str], ...] = ()
-    method: str = "GET"
-    body: bytes | None = None
-
-    def __str__(self) -> str:
-        """Name stream and organization for messages, never parameters."""
-        where = f" of organization {self.organization_id}" if self.organization_id else ""
-        return f"{self.stream}{where}"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A body that is JSON, as it came, and when it was made (`moment_of`)."""
-
-    request: Request
-    content: bytes
-    date: datetime | None
-
-    @property
-    def body(self) -> t.Any:
-        """Decode it, numbers exact (int or Decimal): anew each time, so it may be changed.
-
-        Here, and not where it came: pages that wait take a tenth of the memory, and whoever uses
-        the values finds them in the processor's cache.
-
-        Raises:
-            RequestFailed: it holds a number beyond all reason, or is nested so.
-        """
-        try:
-            return decode(self.content)
-        except (ValueError, RecursionError):
-            raise RequestFailed(_NO_JSON.format(self.request)) from None
 
 
 class _Broken(RequestFailed):
@@ -222,7 +184,7 @@ class Transport:
         try:
             verify(content)
         except (ValueError, RecursionError):
-            raise self._broken(_NO_JSON.format(request)) from None
+            raise self._broken(NO_JSON.format(request)) from None
         self._answered()
         return Answer(request, content, moment_of(headers))
 
@@ -379,11 +341,22 @@ def _used_up(request: Request) -> str:
     )
 
 
+class _OneHost(requests.adapters.HTTPAdapter):
+    """Looks for its pool of connections once: host, proxy and certificate stay."""
+
+    _pool: t.Any = None
+
+    def get_connection_with_tls_context(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+        return self._pool
+
+
 def _session(settings: Settings, user_agent: str) -> requests.Session:
     session = requests.Session()
     session.mount(
         settings.api_url,
-        requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=settings.concurrency),
+        _OneHost(pool_connections=1, pool_maxsize=settings.concurrency),
     )
     session.headers.update({"Accept": "application/json", "User-Agent": user_agent})
     if settings.staging_token:

@@ -10,8 +10,8 @@ import typing as t
 import pytest
 from threads import nobody_stays
 
+from tap_qonto.answers import Answer, Request
 from tap_qonto.readahead import ReadAhead
-from tap_qonto.transport import Answer, Request
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

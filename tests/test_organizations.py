@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_qonto import organizations
+from tap_qonto.answers import Answer, Request
 from tap_qonto.errors import RequestDenied, RequestFailed, SettingsError
 from tap_qonto.organizations import Organizations, shard_of
 from tap_qonto.settings import Settings
-from tap_qonto.transport import Answer, Request
 
 if t.TYPE_CHECKING:
     from uuid import UUID

@@ -7,12 +7,12 @@ from datetime import datetime, timezone
 
 from singer_sdk import typing as th
 
+from tap_qonto.answers import Request
 from tap_qonto.client import QontoStream
 from tap_qonto.errors import RequestFailed
 from tap_qonto.kinds import PerAccountStream, PerRowStream
 from tap_qonto.pagination import Batch, Query, page_of
 from tap_qonto.rows import timestamp
-from tap_qonto.transport import Request
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
