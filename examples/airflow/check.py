@@ -16,6 +16,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -110,6 +111,7 @@ class Check:
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.project / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": str(shards),
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
         }
         # Meltano starts three times as fast when it may keep its bytecode
@@ -187,10 +189,18 @@ class Check:
                 server.terminate()
 
     def run_dag(self) -> None:
-        """One run, on Airflow's LocalExecutor."""
+        """One run, on Airflow's LocalExecutor.
+
+        What counts is what its tasks did. Seen once (Airflow 3, 2026-11): they had ended, and the
+        executor waited for its workers, which waited for a lock, without end.
+        """
         self.qonto.requests.clear()
         self.begun = datetime.now(timezone.utc).replace(tzinfo=None)  # as Meltano writes it
-        self.call(self.python / "bin/airflow", "dags", "test", "qonto", "--use-executor")
+        command = (self.python / "bin/airflow", "dags", "test", "qonto", "--use-executor")
+        try:
+            self.call(*command, patience=150)
+        except subprocess.TimeoutExpired:
+            print("      Airflow did not end by itself")
 
     def look(self, tokens: int) -> None:
         """Say what the run did.
@@ -241,26 +251,31 @@ class Check:
             if wrong:
                 raise CheckError(what)
 
-    def call(self, *command: str | Path) -> None:
+    def call(self, *command: str | Path, patience: float = 600) -> None:
         """Run a command in the project.
 
         Raises:
             CheckError: it failed; with the end of what it said.
+            TimeoutExpired: it did not end within `patience` seconds; it is killed, workers and all.
         """
-        done = subprocess.run(
+        with subprocess.Popen(
             [str(part) for part in command],
             cwd=self.project if self.project.is_dir() else ROOT,
             env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
-            check=False,
-        )
-        if done.returncode:
-            said = "\n".join(done.stdout.splitlines()[-40:])
+            start_new_session=True,
+        ) as process:
+            try:
+                output, _ = process.communicate(timeout=patience)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        if process.returncode:
+            said = "\n".join(output.splitlines()[-40:])
             raise CheckError(
-                f"{Path(command[0]).name} {command[1]} ended with {done.returncode}\n{said}"
+                f"{Path(command[0]).name} {command[1]} ended with {process.returncode}\n{said}"
             )
 
 
