@@ -92,7 +92,7 @@ class IntervalStateWriter(StateWriter):
 
     A state grows with the organizations: written at a fixed interval, it would be their square
     again. All that a kill costs is to read again what left since the last STATE. So the next one
-    may wait until that is a hundred times its size: at a thousand organizations some thousand
+    may wait until that is a hundred times its size: at a thousand organizations some hundred
     pages, less than a minute of requests.
     """
 

@@ -174,7 +174,8 @@ class PartitionedStream(Stream):
                 if end.value:
                     yield Lines(b"", 0, end.value)
                 return
-            text, error = self._encoded(rows[: self.ABORT_AT_RECORD_COUNT])
+            rows = rows[: self.ABORT_AT_RECORD_COUNT]  # all, but for `--test`
+            text, error = self._encoded(rows)
             yield Lines(text, len(rows), None if error else upto)
             if error:
                 raise error
