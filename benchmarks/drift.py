@@ -12,16 +12,16 @@ import random
 import time
 import typing as t
 
-from tap_qonto.pagination import Batch, Query
-from tap_qonto.walks import changed
+from tap_qonto.pagination.pages import Batch, Query
+from tap_qonto.pagination.readers import changed
 from tests.qonto_model import Behaviour, Churn, Model, read
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tap_qonto.pagination import Listing
-    from tap_qonto.walks import Walk
+    from tap_qonto.pagination.pages import Listing
+    from tap_qonto.pagination.readers import Walk
 
 AHEAD = 16  # pages in flight
 

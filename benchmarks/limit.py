@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from tap_qonto.answers import decode
+from tap_qonto.api.responses import decode
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_qonto.contract import endpoints
+from tap_qonto.api.contract import endpoints
 from tap_qonto.streams import STREAMS
 
 STATUSES = ("pending", "completed", "declined", "reversed")

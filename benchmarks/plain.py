@@ -14,7 +14,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.pagination import BasePageNumberPaginator
 
 from benchmarks.lists import STATUSES, List, lists
-from tap_qonto.contract import CONTRACT
+from tap_qonto.api.contract import CONTRACT
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from demo.server import running
-from tap_qonto.organizations import shard_of
+from tap_qonto.api.organizations import shard_of
 
 COMMAND = Path(sys.executable).with_name("tap-qonto")
 BUDGET = [[20, 4]]  # requests, seconds

@@ -1,6 +1,6 @@
 """Fold Qonto's contract into rows that a warehouse can trust.
 
-    contract/openapi.yaml  ── fold ──>  tap_qonto/openapi.json
+    contract/openapi.yaml  ── fold ──>  tap_qonto/api/openapi.json
 
 Run `python scripts/contract.py` after an edit of the source; the output depends on nothing else.
 
@@ -39,7 +39,7 @@ Json = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "contract" / "openapi.yaml"
-TARGET = ROOT / "tap_qonto" / "openapi.json"
+TARGET = ROOT / "tap_qonto" / "api" / "openapi.json"
 
 STATEMENT = (
     "Endpoints and rows of the Qonto Business API v2 as tap-qonto reads them, folded by "
@@ -322,7 +322,7 @@ def load(path: Path) -> Json:
 
 
 def main() -> None:
-    """Fold contract/openapi.yaml into tap_qonto/openapi.json."""
+    """Fold contract/openapi.yaml into tap_qonto/api/openapi.json."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--official", type=Path, help="an OpenAPI document published by Qonto")
     parser.add_argument("--output", type=Path, default=TARGET)

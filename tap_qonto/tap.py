@@ -23,19 +23,19 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 
-from tap_qonto import inputs
-from tap_qonto.budget import BudgetClosed
+from tap_qonto.api.rate_limit import BudgetClosed
 from tap_qonto.errors import QontoError, SettingsError
-from tap_qonto.messages import BufferedWriter, IntervalStateWriter, OutputLost
-from tap_qonto.run import Run, Stopped
 from tap_qonto.settings import SCHEMA, SECRETS, Settings
 from tap_qonto.streams import STREAMS
+from tap_qonto.sync import inputs
+from tap_qonto.sync.run import Run, Stopped
+from tap_qonto.sync.writers import BufferedWriter, IntervalStateWriter, OutputLost
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from tap_qonto.client import QontoStream
+    from tap_qonto.streams.client import QontoStream
 
 
 M_ARENA_MAX = -8  # of glibc's malloc.h

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import simplejson
 
-from tap_qonto.contract import ORGANIZATIONS, endpoints, row_facts
+from tap_qonto.api.contract import ORGANIZATIONS, endpoints, row_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from tap_qonto.errors import RequestFailed, RequestRejected
-from tap_qonto.pagination import Batch, Listing, Page, Query, Trust, page_of
+from tap_qonto.pagination.pages import Batch, Listing, Page, Query, Trust, page_of
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

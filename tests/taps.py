@@ -20,7 +20,7 @@ from pathlib import Path
 
 from folds import folded
 
-from tap_qonto.contract import endpoints, row_facts
+from tap_qonto.api.contract import endpoints, row_facts
 from tap_qonto.tap import TapQonto
 
 if t.TYPE_CHECKING:

@@ -10,13 +10,13 @@ import typing as t
 import pytest
 from threads import nobody_stays
 
-from tap_qonto.answers import Answer, Request
-from tap_qonto.readahead import ReadAhead
+from tap_qonto.api.prefetch import ReadAhead
+from tap_qonto.api.responses import Answer, Request
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_qonto.readahead import Fetch
+    from tap_qonto.api.prefetch import Fetch
 
 THREADS = 4
 WINDOW = 2 * THREADS

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_qonto.budget import Budget, BudgetClosed
+from tap_qonto.api.rate_limit import Budget, BudgetClosed
 
 
 def on_threads(count: int, work: t.Callable[[int], object]) -> list[threading.Thread]:

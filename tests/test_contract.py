@@ -18,7 +18,7 @@ from singer_sdk import Stream, Tap
 from singer_sdk.exceptions import SchemaNotFoundError
 from singer_sdk.schema.source import StreamSchema
 
-from tap_qonto.contract import CONTRACT, ORGANIZATIONS, endpoints, fields, row_facts
+from tap_qonto.api.contract import CONTRACT, ORGANIZATIONS, endpoints, fields, row_facts
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "scripts" / "contract.py"
@@ -104,7 +104,7 @@ def test_there_are_the_45_bulk_endpoints() -> None:
 def test_the_document_is_what_the_script_makes_of_its_source(tmp_path: Path) -> None:
     made = tmp_path / "openapi.json"
     subprocess.run([sys.executable, str(SCRIPT), "--output", str(made)], check=True)
-    assert made.read_bytes() == (ROOT / "tap_qonto" / "openapi.json").read_bytes()
+    assert made.read_bytes() == (ROOT / "tap_qonto" / "api" / "openapi.json").read_bytes()
 
 
 @EACH_STREAM
@@ -363,7 +363,7 @@ def test_an_official_document_adds_fields_and_overrules_no_type(tmp_path: Path) 
     assert "supplier_invoices.status: ours is ['string'], theirs ['object']" in done.stderr
     assert "supplier_invoices.mood: new" in done.stderr
     assert "GET /v2/labels: not in the official document" in done.stderr
-    untouched = json.loads((ROOT / "tap_qonto" / "openapi.json").read_text())["components"][
+    untouched = json.loads((ROOT / "tap_qonto" / "api" / "openapi.json").read_text())["components"][
         "schemas"
     ]
     assert {name: schema for name, schema in schemas.items() if name != "supplier_invoices"} == {

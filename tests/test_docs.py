@@ -15,7 +15,7 @@ from pages.paths import dotted, values
 from taps import catalog_of, read
 
 from demo.server import running
-from tap_qonto.contract import CONTRACT, fields
+from tap_qonto.api.contract import CONTRACT, fields
 from tap_qonto.streams import STREAMS
 
 if t.TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pytest
 from taps import Outcome, catalog_of, every, here, keyed, read, start, truth, warehouse
 
 from demo.server import running
-from tap_qonto import run
+from tap_qonto.sync import run
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,8 +16,8 @@ from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
 from singer_sdk.streams._state import StreamStateManager
 
-from tap_qonto import messages
-from tap_qonto.messages import (
+from tap_qonto.sync import writers
+from tap_qonto.sync.writers import (
     BufferedWriter,
     IndexedState,
     IntervalStateWriter,
@@ -134,8 +134,8 @@ def test_the_state_is_written_once_per_interval_and_at_the_end() -> None:
 
 def test_the_state_is_written_again_when_its_time_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
     with caught() as out:
-        monkeypatch.setattr(messages, "STATE_INTERVAL", 0.2)
-        monkeypatch.setattr(messages, "STATE_SHARE", float("inf"))
+        monkeypatch.setattr(writers, "STATE_INTERVAL", 0.2)
+        monkeypatch.setattr(writers, "STATE_SHARE", float("inf"))
         writer = IntervalStateWriter(BufferedWriter())
         for number in range(3):
             writer.write_state({"bookmarks": {"labels": {"done": number}}})
@@ -147,7 +147,7 @@ def test_all_states_together_are_a_hundredth_of_the_output(monkeypatch: pytest.M
     rows = bytes(line({"id": "x" * 10_000}))
     state: dict[str, t.Any] = {"bookmarks": {"labels": {"partitions": []}}}
     with caught() as out:
-        monkeypatch.setattr(messages, "STATE_INTERVAL", 0)
+        monkeypatch.setattr(writers, "STATE_INTERVAL", 0)
         output = BufferedWriter()
         writer = IntervalStateWriter(output)
         for number in range(1000):

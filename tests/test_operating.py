@@ -15,7 +15,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from taps import Outcome, catalog_of, command, read
 
 from demo.server import running
-from tap_qonto.contract import CONTRACT, endpoints, fields
+from tap_qonto.api.contract import CONTRACT, endpoints, fields
 from tap_qonto.streams import STREAMS
 
 if t.TYPE_CHECKING:

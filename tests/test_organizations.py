@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_qonto import organizations
-from tap_qonto.answers import Answer, Request
+from tap_qonto.api import organizations
+from tap_qonto.api.organizations import Organizations, shard_of
+from tap_qonto.api.responses import Answer, Request
 from tap_qonto.errors import RequestDenied, RequestFailed, SettingsError
-from tap_qonto.organizations import Organizations, shard_of
 from tap_qonto.settings import Settings
 
 if t.TYPE_CHECKING:

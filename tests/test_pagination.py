@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_qonto.errors import RequestFailed, RequestRejected
-from tap_qonto.pagination import (
+from tap_qonto.pagination.pages import (
     MARGIN,
     Batch,
     Listing,
@@ -29,7 +29,7 @@ from tap_qonto.pagination import (
     opening,
     page_of,
 )
-from tap_qonto.slices import SMALLEST, _Steps, closes, is_ascending, leap, numbered
+from tap_qonto.pagination.slices import SMALLEST, _Steps, closes, is_ascending, leap, numbered
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,7 +199,7 @@ def test_keys_are_read_once_per_row() -> None:
         told = {"total_pages": -(-len(found) // query.size), "total_count": len(found)}
         return page_of(found[query.start : query.end], told, query, at(2000))
 
-    from tap_qonto.walks import changed  # noqa: PLC0415 - a floor above
+    from tap_qonto.pagination.readers import changed  # noqa: PLC0415 - a floor above
 
     rows = [row for batch in changed(Listing(page, key=key), None) for row in batch.rows]
     assert len(rows) == 1000

@@ -12,9 +12,9 @@ import pytest
 from taps import catalog_of, every, read, start
 
 from demo.server import running
-from tap_qonto import progress
-from tap_qonto.budget import Budget
-from tap_qonto.progress import Progress
+from tap_qonto.api.rate_limit import Budget
+from tap_qonto.sync import progress
+from tap_qonto.sync.progress import Progress
 
 if t.TYPE_CHECKING:
     from pathlib import Path

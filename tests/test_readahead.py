@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threads import nobody_stays
 
-from tap_qonto.answers import Answer, Request
-from tap_qonto.budget import BudgetClosed
-from tap_qonto.readahead import Fetch, ReadAhead
+from tap_qonto.api.prefetch import Fetch, ReadAhead
+from tap_qonto.api.rate_limit import BudgetClosed
+from tap_qonto.api.responses import Answer, Request
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tap_qonto.report import MOST_LINES, Report
+from tap_qonto.sync.report import MOST_LINES, Report
 
 
 @pytest.fixture

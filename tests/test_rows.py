@@ -18,17 +18,17 @@ from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from taps import catalog_of
 
-from tap_qonto.answers import decode
-from tap_qonto.contract import ORGANIZATIONS, endpoints, row_facts
-from tap_qonto.messages import RowMessage
-from tap_qonto.rows import calendar_date, moment_of, row_shaper, utc
+from tap_qonto.api.contract import ORGANIZATIONS, endpoints, row_facts
+from tap_qonto.api.responses import decode
 from tap_qonto.streams import STREAMS
+from tap_qonto.sync.rows import calendar_date, moment_of, row_shaper, utc
+from tap_qonto.sync.writers import RowMessage
 from tap_qonto.tap import TapQonto
 
 if t.TYPE_CHECKING:
     from singer_sdk.singerlib import RecordMessage
 
-    from tap_qonto.client import QontoStream
+    from tap_qonto.streams.client import QontoStream
 
 NAMES = tuple(endpoints())
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from taps import Row, catalog_of, keyed, read, start
 
 from demo.server import running
-from tap_qonto.organizations import shard_of
+from tap_qonto.api.organizations import shard_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from taps import Outcome, catalog_of, command, every, keyed, names, read, truth,
 
 from demo.offer import BY_STREAM
 from demo.server import running
-from tap_qonto.contract import endpoints
+from tap_qonto.api.contract import endpoints
 from tap_qonto.streams import STREAMS
 
 if t.TYPE_CHECKING:

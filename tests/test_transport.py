@@ -16,8 +16,9 @@ import pytest
 import requests.auth
 from wire import Call, Wire, reply
 
-from tap_qonto.answers import Request, decode, retry_after, verify
-from tap_qonto.budget import Budget, BudgetClosed
+from tap_qonto.api.rate_limit import Budget, BudgetClosed
+from tap_qonto.api.responses import Request, decode, retry_after, verify
+from tap_qonto.api.transport import Patience, Transport
 from tap_qonto.errors import (
     LoginRequired,
     QontoError,
@@ -28,7 +29,6 @@ from tap_qonto.errors import (
     StoreError,
 )
 from tap_qonto.settings import Settings
-from tap_qonto.transport import Patience, Transport
 
 TOKEN, SECRET, TEXT = "token-Pl4nted", "staging-Pl4nted", "body-Pl4nted"
 QUICK = Patience(

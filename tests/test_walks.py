@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 from qonto_model import BEGIN, Behaviour, Churn, Model, read
 
 from tap_qonto.errors import RequestFailed
-from tap_qonto.pagination import MARGIN, TICK, Batch, Listing, Page, Query, Trust, page_of
-from tap_qonto.slices import SMALLEST
-from tap_qonto.walks import changed, changed_unsorted, held_back, merged, newest_first, whole
+from tap_qonto.pagination.pages import MARGIN, TICK, Batch, Listing, Page, Query, Trust, page_of
+from tap_qonto.pagination.readers import (
+    changed,
+    changed_unsorted,
+    held_back,
+    merged,
+    newest_first,
+    whole,
+)
+from tap_qonto.pagination.slices import SMALLEST
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import contract as folding  # scripts/contract.py
 from pages.markdown import MADE, code, quirks, table
-from tap_qonto.contract import CONTRACT, fields
+from tap_qonto.api.contract import CONTRACT, fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_qonto.contract import FieldPath
+    from tap_qonto.api.contract import FieldPath
 
 
 def dotted(path: FieldPath) -> str:

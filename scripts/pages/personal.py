@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pages.hub import plugin_in_meltano_yml
-from tap_qonto.contract import CONTRACT, endpoints, fields
+from tap_qonto.api.contract import CONTRACT, endpoints, fields
 
 HEAD = """\
 # Made by `python scripts/docs.py` from the marks in the contract.

@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING, Any
 from pages.joins import JOINS
 from pages.markdown import MADE, code, paragraphs, quirks, table
 from pages.paths import dotted
-from tap_qonto import kinds
-from tap_qonto.client import QontoStream
-from tap_qonto.contract import Endpoint, endpoints, fields, row_facts
-from tap_qonto.streams import AREAS
+from tap_qonto.api.contract import Endpoint, endpoints, fields, row_facts
+from tap_qonto.streams import AREAS, bases
+from tap_qonto.streams.client import QontoStream
 from tap_qonto.tap import TapQonto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_qonto.contract import FieldPath, Schema
+    from tap_qonto.api.contract import FieldPath, Schema
 
 KINDS = (
     QontoStream,
     *(
         kind
-        for kind in vars(kinds).values()
-        if inspect.isclass(kind) and kind.__module__ == kinds.__name__
+        for kind in vars(bases).values()
+        if inspect.isclass(kind) and kind.__module__ == bases.__name__
     ),
 )
 
@@ -60,7 +59,7 @@ def page() -> str:
     lines += quirks(INTRODUCTION.format(count=len(streams))).splitlines()
     lines += ["", *_index(streams), ""]
     lines += ["## How lists are read", ""]
-    lines += ["What a list can be asked for decides its kind; the code is in `tap_qonto/kinds.py`."]
+    lines += ["What a list can be asked for decides its kind: `tap_qonto/streams/bases.py`."]
     for kind in KINDS:
         lines += ["", f"### {kind.__name__}", "", "\n\n".join(map(quirks, paragraphs(kind)))]
         lines += ["", f"A run: {quirks(_how(kind))}"] if kind is not QontoStream else []
@@ -143,9 +142,9 @@ def _facts(stream: QontoStream) -> Iterator[tuple[str, str]]:
         yield "Replication", f"full table: {_why_full(stream, endpoint)}"
     kind = _kind(stream)
     yield "A run", f"{_how(type(stream))} ([{kind.__name__}](#{kind.__name__.lower()}))"
-    if isinstance(stream, kinds.RecentFirstStream) and stream.again:
+    if isinstance(stream, bases.RecentFirstStream) and stream.again:
         yield "Read again", f"rows of {stream.again.days} days before the bookmark"
-    if isinstance(stream, kinds.CreatedStream):
+    if isinstance(stream, bases.CreatedStream):
         values = " or ".join(f"`{value}`" for value in stream.open_values)
         yield "Read again", f"rows whose `{stream.open_field}` is {values}, until it is not"
     yield "Can miss", stream.missed
@@ -176,7 +175,7 @@ def _kind(stream: QontoStream) -> type[QontoStream]:
 def _why_full(stream: QontoStream, endpoint: Endpoint) -> str:
     """Say why changes can't be asked for (Q36-Q39)."""
     told = endpoint.incremental
-    if issubclass(type(stream), kinds.OneRowStream):
+    if issubclass(type(stream), bases.OneRowStream):
         return "one row"
     if endpoint.parent and endpoint.parent["stream"] != "bank_accounts":
         return f"a list per row of `{endpoint.parent['stream']}`"

@@ -14,13 +14,13 @@ import typing as t
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from tap_qonto.auth import OFFLINE_SCOPE, USER_SCOPE
-from tap_qonto.contract import endpoints
+from tap_qonto.api.contract import endpoints
+from tap_qonto.auth.authenticator import OFFLINE_SCOPE, USER_SCOPE
 from tap_qonto.errors import LoginRequired
 from tap_qonto.streams import STREAMS
 
 if t.TYPE_CHECKING:
-    from tap_qonto.oauth import Grant, TokenEndpoint
+    from tap_qonto.auth.token_endpoint import Grant, TokenEndpoint
     from tap_qonto.settings import Settings
 
 _AGAIN = "Nothing has changed: a session that you had lives on."
@@ -90,7 +90,7 @@ class Authorization:
             LoginRequired: the code is not accepted, or there is no refresh token with it.
             GrantRefused, NoAnswer: anything else.
         """
-        from tap_qonto.oauth import GrantRefused  # noqa: PLC0415 - named here only
+        from tap_qonto.auth.token_endpoint import GrantRefused  # noqa: PLC0415 - named here only
 
         try:
             grant = endpoint.exchange(code, self.redirect_uri, self.verifier)

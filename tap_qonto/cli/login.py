@@ -11,21 +11,21 @@ import webbrowser
 
 import click
 
-from tap_qonto.auth import authenticator_for
-from tap_qonto.budget import Budget
+from tap_qonto.api.organizations import Organizations
+from tap_qonto.api.rate_limit import Budget
+from tap_qonto.api.transport import Transport
+from tap_qonto.auth.authenticator import authenticator_for
+from tap_qonto.auth.refresh import misconfigured, open_store, warn_if_it_dies
+from tap_qonto.auth.token_endpoint import GrantRefused, NoAnswer, TokenEndpoint
+from tap_qonto.auth.token_store import Session
 from tap_qonto.cli.authorization import AnotherLogin, Authorization, parameters
 from tap_qonto.cli.loopback import Visit, is_loopback, receiver
 from tap_qonto.cli.page import page
 from tap_qonto.errors import LoginRequired, QontoError, RequestFailed
-from tap_qonto.oauth import GrantRefused, NoAnswer, TokenEndpoint
-from tap_qonto.organizations import Organizations
-from tap_qonto.renewal import misconfigured, open_store, warn_if_it_dies
-from tap_qonto.tokens import Session
-from tap_qonto.transport import Transport
 
 if t.TYPE_CHECKING:
+    from tap_qonto.auth.token_store import TokenStore
     from tap_qonto.settings import Settings
-    from tap_qonto.tokens import TokenStore
 
 CODE_LIFETIME = 600  # seconds; Qonto, "The User OAuth flow" (2026-11)
 Organization = dict[str, t.Any]  # id, name, role

@@ -6,8 +6,8 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from tap_qonto.auth import USER_SCOPE
-from tap_qonto.renewal import (
+from tap_qonto.auth.authenticator import USER_SCOPE
+from tap_qonto.auth.refresh import (
     DAY,
     GRACE,
     LOGIN,
@@ -16,11 +16,11 @@ from tap_qonto.renewal import (
     moment,
     span,
 )
-from tap_qonto.tokens import fingerprint
+from tap_qonto.auth.token_store import fingerprint
 
 if t.TYPE_CHECKING:
+    from tap_qonto.auth.token_store import Session, Stored
     from tap_qonto.settings import Settings
-    from tap_qonto.tokens import Session, Stored
 
 EXIT_CODES = {"alive": 0, "unreadable": 1, "login": 3, "attention": 4}
 

@@ -5,7 +5,6 @@ To add a stream: declare it in the module of its area. Every class there with a 
 
 from __future__ import annotations
 
-from tap_qonto.client import QontoStream
 from tap_qonto.streams import (
     banking,
     cards,
@@ -15,6 +14,7 @@ from tap_qonto.streams import (
     payables,
     transfers,
 )
+from tap_qonto.streams.client import QontoStream
 
 AREAS = (organizations, banking, cards, transfers, invoicing, payables, getting_paid)
 

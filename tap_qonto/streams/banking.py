@@ -7,20 +7,20 @@ from datetime import datetime, timezone
 
 from singer_sdk import typing as th
 
-from tap_qonto.answers import Request
-from tap_qonto.client import QontoStream
+from tap_qonto.api.responses import Request
 from tap_qonto.errors import RequestFailed
-from tap_qonto.kinds import PerAccountStream, PerRowStream
-from tap_qonto.pagination import Batch, Query, page_of
-from tap_qonto.rows import timestamp
+from tap_qonto.pagination.pages import Batch, Query, page_of
+from tap_qonto.streams.bases import PerAccountStream, PerRowStream
+from tap_qonto.streams.client import QontoStream
+from tap_qonto.sync.rows import timestamp
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from singer_sdk.helpers.types import Record
 
-    from tap_qonto.readahead import Fetch
-    from tap_qonto.walks import Walk
+    from tap_qonto.api.prefetch import Fetch
+    from tap_qonto.pagination.readers import Walk
 
 
 class BankAccounts(QontoStream):

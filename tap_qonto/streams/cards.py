@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_qonto.client import QontoStream
+from tap_qonto.streams.client import QontoStream
 
 
 class Cards(QontoStream):

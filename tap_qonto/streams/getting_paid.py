@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from tap_qonto.client import QontoStream
-from tap_qonto.kinds import OneRowStream, PerRowStream, RecentFirstStream
+from tap_qonto.streams.bases import OneRowStream, PerRowStream, RecentFirstStream
+from tap_qonto.streams.client import QontoStream
 
 
 class PaymentLinks(QontoStream):

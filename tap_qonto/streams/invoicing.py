@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_qonto.client import QontoStream
-from tap_qonto.kinds import CreatedStream, OneRowStream, UpdatedAnyOrderStream, UpdatedStream
+from tap_qonto.streams.bases import (
+    CreatedStream,
+    OneRowStream,
+    UpdatedAnyOrderStream,
+    UpdatedStream,
+)
+from tap_qonto.streams.client import QontoStream
 
 
 class Clients(UpdatedStream):

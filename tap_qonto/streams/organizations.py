@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_qonto.client import QontoStream
-from tap_qonto.kinds import OneRowStream
-from tap_qonto.organizations import organization_of
-from tap_qonto.pagination import Batch
+from tap_qonto.api.organizations import organization_of
+from tap_qonto.pagination.pages import Batch
+from tap_qonto.streams.bases import OneRowStream
+from tap_qonto.streams.client import QontoStream
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from tap_qonto.readahead import Fetch
-    from tap_qonto.walks import Walk
+    from tap_qonto.api.prefetch import Fetch
+    from tap_qonto.pagination.readers import Walk
 
 
 class UserOrganizations(QontoStream):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_qonto.kinds import SearchStream, UpdatedStream
+from tap_qonto.streams.bases import SearchStream, UpdatedStream
 
 
 class SupplierInvoices(UpdatedStream):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_qonto.client import QontoStream
-from tap_qonto.kinds import (
+from tap_qonto.streams.bases import (
     CreatedStream,
     OneRowStream,
     PerCurrencyStream,
     RecentFirstStream,
     UpdatedStream,
 )
+from tap_qonto.streams.client import QontoStream
 
 
 class SepaBeneficiaries(UpdatedStream):

@@ -20,9 +20,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tap_qonto import renewal
+from tap_qonto.auth import refresh
+from tap_qonto.auth.token_endpoint import Grant, TokenEndpoint
 from tap_qonto.cli import auth as cli
-from tap_qonto.oauth import Grant, TokenEndpoint
 from tap_qonto.tap import TapQonto
 
 folder, moment, fault = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -85,15 +85,15 @@ def ask_and_break(endpoint: TokenEndpoint, token: str) -> Grant:
 if moment != "before":
     TokenEndpoint.refresh = ask_and_break  # type: ignore[method-assign]
 if moment == "mended":
-    save = renewal.Renewal.save_unsaved
+    save = refresh.Renewal.save_unsaved
 
-    def mend_and_save(keeper: renewal.Renewal, *, at_once: bool = False) -> None:
+    def mend_and_save(keeper: refresh.Renewal, *, at_once: bool = False) -> None:
         """The disk is mended before the process ends."""
         if at_once:
             mend_it()
         save(keeper, at_once=at_once)
 
-    renewal.Renewal.save_unsaved = mend_and_save  # type: ignore[method-assign]
+    refresh.Renewal.save_unsaved = mend_and_save  # type: ignore[method-assign]
 if sys.argv[4] == "tap":
     TapQonto.cli([])
 cli.auth(sys.argv[4:])

@@ -15,8 +15,8 @@ from postgres import running_postgres
 from sessions import open_session
 from token_server import MARK, TokenServer, token_server
 
-from tap_qonto import renewal
-from tap_qonto.cli.auth import auth
+from tap_qonto.auth import refresh
+from tap_qonto.cli.main import auth
 from tap_qonto.settings import Settings
 
 if t.TYPE_CHECKING:
@@ -80,7 +80,7 @@ def run(environment: None) -> Callable[..., Result]:  # noqa: ARG001 - it sets t
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits a minute in a test: the client gives up after half a second."""
-    monkeypatch.setattr(renewal, "GRACE", 0.5)
+    monkeypatch.setattr(refresh, "GRACE", 0.5)
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +107,7 @@ def no_secret_is_left_behind(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """Scan every log record, and every file that the test leaves."""
-    monkeypatch.setattr(renewal, "PAUSE", 0.05)  # nobody waits for seconds in a test
+    monkeypatch.setattr(refresh, "PAUSE", 0.05)  # nobody waits for seconds in a test
     for name in [name for name in os.environ if name.startswith("TAP_QONTO_")]:
         monkeypatch.delenv(name)
     scan = Scan()

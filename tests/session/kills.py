@@ -23,8 +23,8 @@ from pathlib import Path
 from runners import processes, run
 from token_server import MARK, TokenServer, token_server
 
-from tap_qonto import renewal
-from tap_qonto.auth import authenticator_for
+from tap_qonto.auth import refresh
+from tap_qonto.auth.authenticator import authenticator_for
 from tap_qonto.settings import Settings
 
 STAGES = [
@@ -57,7 +57,7 @@ class Killer:
 
     def age(self, seconds: float, *, grace_too: bool = False) -> None:
         """Let `seconds` pass for the store, and with `grace_too` for the server."""
-        store = renewal.open_store(self.settings)
+        store = refresh.open_store(self.settings)
         with store.locked():
             stored = store.load()
             session = dataclasses.replace(
@@ -100,7 +100,7 @@ class Killer:
         """Kill one process; give the stage at which it died, and how the next one fared."""
         server = self.server
         self.age(3600)
-        store = renewal.open_store(self.settings)
+        store = refresh.open_store(self.settings)
         before = store.load()
         server.requests.clear()
         server.delay = (self.random.uniform(0, 0.015), self.random.uniform(0, 0.015))

@@ -8,8 +8,8 @@ import typing as t
 
 import requests
 
-from tap_qonto import renewal
-from tap_qonto.auth import authenticator_for
+from tap_qonto.auth import refresh
+from tap_qonto.auth.authenticator import authenticator_for
 from tap_qonto.errors import QontoError
 
 if t.TYPE_CHECKING:
@@ -19,12 +19,14 @@ if t.TYPE_CHECKING:
     from tap_qonto.settings import Settings
 
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tap_qonto.auth", "tap_qonto.renewal", "requests"])
+processes.set_forkserver_preload(
+    ["tap_qonto.auth.authenticator", "tap_qonto.auth.refresh", "requests"]
+)
 
 
 def run(settings: Settings, pipe: Connection) -> None:
     """Be a process that needs a token; tells the exit code and the sentence."""
-    renewal.PAUSE = 0.05
+    refresh.PAUSE = 0.05
     auth = authenticator_for(settings)
     auth.renewal.store.load()  # imports and first steps are done: the refresh is what is killed
     pipe.send("ready")
@@ -39,7 +41,7 @@ def run(settings: Settings, pipe: Connection) -> None:
 
 def start_together(settings: Settings, barrier: Barrier, pipe: Connection) -> None:
     """Ask for something at the same moment as all the others; tells the status."""
-    renewal.PAUSE = 0.05
+    refresh.PAUSE = 0.05
     auth = authenticator_for(settings)
     with contextlib.suppress(QontoError):
         auth.renewal.store.load()

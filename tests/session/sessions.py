@@ -15,8 +15,8 @@ import pytest
 import requests
 from token_server import MARK
 
-from tap_qonto.auth import QontoAuthenticator, authenticator_for
-from tap_qonto.renewal import open_store
+from tap_qonto.auth.authenticator import QontoAuthenticator, authenticator_for
+from tap_qonto.auth.refresh import open_store
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,10 +10,10 @@ import requests
 from sessions import age, ask, interrupt, open_session, refused, together
 from token_server import MARK, SCOPE, TokenServer
 
-from tap_qonto import renewal
-from tap_qonto.auth import ApiKeyAuthenticator, authenticator_for
+from tap_qonto.auth import refresh
+from tap_qonto.auth.authenticator import ApiKeyAuthenticator, authenticator_for
+from tap_qonto.auth.refresh import open_store
 from tap_qonto.errors import LoginRequired, RequestFailed, StoreError
-from tap_qonto.renewal import open_store
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ def test_a_store_that_dies_with_the_container_is_told_of_before_the_seed_is_spen
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     # whether a place survives is tested with real mounts in test_tokens
-    monkeypatch.setattr(renewal, "survives", lambda _: False)
+    monkeypatch.setattr(refresh, "survives", lambda _: False)
     spent_before: list[int] = []
     caplog.handler.addFilter(
         lambda record: (
@@ -111,7 +111,7 @@ def test_a_store_that_dies_with_the_container_is_told_of_before_the_seed_is_spen
 
 
 def test_a_token_is_renewed_ahead_of_its_end(server: TokenServer, session: Settings) -> None:
-    age(session, 3600 - renewal.AHEAD - 5)
+    age(session, 3600 - refresh.AHEAD - 5)
     open_session(session).session()
     assert server.refreshes == 0
     age(session, 10)

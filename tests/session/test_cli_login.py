@@ -16,10 +16,10 @@ import requests
 from sessions import COMMAND
 from token_server import MARK, ORGANIZATIONS, TokenServer
 
-from tap_qonto.auth import authenticator_for
+from tap_qonto.auth.authenticator import authenticator_for
+from tap_qonto.auth.refresh import open_store
 from tap_qonto.cli.authorization import parameters
 from tap_qonto.cli.page import page
-from tap_qonto.renewal import open_store
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from sessions import COMMAND, age, age_of_intent, interrupt
 from token_server import CLIENT_ID, MARK, TokenServer
 
-from tap_qonto.cli.auth import auth
-from tap_qonto.renewal import open_store
+from tap_qonto.auth.refresh import open_store
+from tap_qonto.cli.main import auth
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from sessions import age, ask, open_session
 from token_server import MARK
 
 from demo.server import running
-from tap_qonto.renewal import open_store
+from tap_qonto.auth.refresh import open_store
 from tap_qonto.settings import Settings
 
 if t.TYPE_CHECKING:

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sessions import age, ask, open_session, refused
 from test_disks import NAMESPACE, can
 
+from tap_qonto.auth.refresh import open_store
 from tap_qonto.errors import LoginRequired, StoreError
-from tap_qonto.renewal import open_store
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +84,7 @@ def test_a_volume_in_a_container_is_known_to_survive(tmp_path: Path) -> None:
     if not can(*NAMESPACE, "mount", "--bind", str(tmp_path), str(tmp_path)):
         pytest.skip("this machine lets nobody mount in a namespace of their own")
     code = (
-        "import sys, pathlib, tap_qonto.tokens as tokens\n"
+        "import sys, pathlib, tap_qonto.auth.token_store as tokens\n"
         "print(tokens.survives(pathlib.Path(sys.argv[1]) / 'sessions.db'))"
     )
     probe = [sys.executable, "-c", code, str(tmp_path)]

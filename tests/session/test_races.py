@@ -12,7 +12,7 @@ from runners import processes, start_together
 from sessions import COMMAND, age
 from token_server import MARK
 
-from tap_qonto.auth import authenticator_for
+from tap_qonto.auth.authenticator import authenticator_for
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

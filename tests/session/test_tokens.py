@@ -20,9 +20,9 @@ from postgres import PASSWORD
 from sessions import age, ask, open_session
 from token_server import MARK, TokenServer
 
-from tap_qonto import tokens
+from tap_qonto.auth import token_store
+from tap_qonto.auth.token_store import Session, Stored, TokenStore, fingerprint, survives
 from tap_qonto.errors import SettingsError, StoreError
-from tap_qonto.tokens import Session, Stored, TokenStore, fingerprint, survives
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def test_an_intent_keeps_the_moment_of_its_first_use(store: TokenStore) -> None:
     with store.locked():
         store.begin("token", 5.0)
         assert store.begin("token", 9.0).at == 5.0
-        assert store.load().intent == tokens.Intent(fingerprint("token"), 5.0)
+        assert store.load().intent == token_store.Intent(fingerprint("token"), 5.0)
         assert store.begin("another", 9.0).at == 9.0
         store.withdraw()
     assert store.load().intent is None
@@ -125,7 +125,7 @@ def test_threads_hold_the_lock_one_after_another(store: TokenStore) -> None:
 
 HOLDER = """
 import sys, time
-from tap_qonto.tokens import TokenStore
+from tap_qonto.auth.token_store import TokenStore
 store = TokenStore(sys.stdin.readline().strip(), issuer=sys.argv[1], client_id="one",
                    client_secret="x")
 with store.locked():
@@ -164,7 +164,7 @@ def test_a_killed_process_frees_the_lock(store: TokenStore, request: pytest.Fixt
 def test_a_lock_that_never_comes_free_is_an_error(
     store: TokenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "LOCK_WAIT", 1)  # nobody waits three minutes in a test
+    monkeypatch.setattr(token_store, "LOCK_WAIT", 1)  # nobody waits three minutes in a test
     errors: list[str] = []
 
     def wait() -> None:
@@ -192,7 +192,7 @@ def test_an_error_inside_the_lock_comes_out_as_it_is(store: TokenStore) -> None:
 def test_a_machine_that_vanished_holds_the_lock_of_postgres_for_a_while_only(
     postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "LOCK_HOLD", 1)
+    monkeypatch.setattr(token_store, "LOCK_HOLD", 1)
     store = TokenStore(postgres, issuer="", client_id="sleeper", client_secret="x")
     with store.locked() as still_held:
         still_held()
@@ -216,7 +216,7 @@ def test_a_lock_that_postgres_took_away_is_noticed_before_a_token_is_spent(
     database = sa.create_engine(url, poolclass=sa.NullPool)
     begin = TokenStore.begin
 
-    def sleep_before_the_request(store: TokenStore, *arguments: t.Any) -> tokens.Intent:
+    def sleep_before_the_request(store: TokenStore, *arguments: t.Any) -> token_store.Intent:
         with database.connect() as connection:
             connection.execute(
                 sa.text(
@@ -370,7 +370,7 @@ def test_a_wrong_password_is_not_repeated(postgres: str) -> None:
 def test_a_missing_driver_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"
-        "from tap_qonto.tokens import TokenStore\n"
+        "from tap_qonto.auth.token_store import TokenStore\n"
         "try: TokenStore('postgresql://h/d', issuer='', client_id='', client_secret='')\n"
         "except Exception as error: print(error)"
     )

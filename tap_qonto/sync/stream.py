@@ -17,10 +17,10 @@ from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.helpers._util import utc_now
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
-from tap_qonto.budget import BudgetClosed
+from tap_qonto.api.rate_limit import BudgetClosed
 from tap_qonto.errors import LoginRequired, QontoError, RequestDenied
-from tap_qonto.messages import IndexedState, Lines, RowMessage, append_line
-from tap_qonto.rows import moment_of, timestamp
+from tap_qonto.sync.rows import moment_of, timestamp
+from tap_qonto.sync.writers import IndexedState, Lines, RowMessage, append_line
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -29,10 +29,10 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog
 
-    from tap_qonto.messages import BufferedWriter
-    from tap_qonto.readahead import Fetch
-    from tap_qonto.run import Run
-    from tap_qonto.walks import Walk
+    from tap_qonto.api.prefetch import Fetch
+    from tap_qonto.pagination.readers import Walk
+    from tap_qonto.sync.run import Run
+    from tap_qonto.sync.writers import BufferedWriter
 
 ITSELF = (
     "an error of the tap itself ({}); please report it, with the log of TAP_QONTO_LOGLEVEL=DEBUG"

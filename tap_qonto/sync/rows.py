@@ -17,7 +17,7 @@ import msgspec
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_qonto.contract import RowFacts
+    from tap_qonto.api.contract import RowFacts
 
 Row = dict[str, t.Any]
 

@@ -18,9 +18,9 @@ if t.TYPE_CHECKING:
 
     import requests
 
-    from tap_qonto.renewal import Renewal
+    from tap_qonto.auth.refresh import Renewal
+    from tap_qonto.auth.token_store import Session
     from tap_qonto.settings import Settings
-    from tap_qonto.tokens import Session
 
 USER_SCOPE = "user_organization.read"  # marks the user flow: one token, several organizations
 OFFLINE_SCOPE = "offline_access"  # without it there is no refresh token, and no error (Q7)
@@ -48,7 +48,7 @@ class QontoAuthenticator(OAuthAuthenticator):
         with self._mutex:
             if self._renewal is None:
                 # SQLAlchemy and cryptography load slowly: only where a session is needed
-                from tap_qonto.renewal import Renewal  # noqa: PLC0415
+                from tap_qonto.auth.refresh import Renewal  # noqa: PLC0415
 
                 self._renewal = Renewal(self._settings, before_request=self._before_request)
             return self._renewal

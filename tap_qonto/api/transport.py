@@ -20,7 +20,8 @@ import requests.adapters
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from tap_qonto.answers import (
+from tap_qonto.api.rate_limit import BudgetClosed
+from tap_qonto.api.responses import (
     NO_JSON,
     Answer,
     Request,
@@ -30,7 +31,6 @@ from tap_qonto.answers import (
     trace,
     verify,
 )
-from tap_qonto.budget import BudgetClosed
 from tap_qonto.errors import (
     LoginRequired,
     QontoError,
@@ -41,8 +41,8 @@ from tap_qonto.errors import (
 )
 
 if t.TYPE_CHECKING:
-    from tap_qonto.auth import ApiKeyAuthenticator, QontoAuthenticator
-    from tap_qonto.budget import Budget
+    from tap_qonto.api.rate_limit import Budget
+    from tap_qonto.auth.authenticator import ApiKeyAuthenticator, QontoAuthenticator
     from tap_qonto.settings import Settings
 
 logger = logging.getLogger("tap-qonto")

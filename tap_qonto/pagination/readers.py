@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from tap_qonto.errors import RequestFailed
-from tap_qonto.pagination import (
+from tap_qonto.pagination.pages import (
     MARGIN,
     NEVER,
     SECOND,
@@ -29,7 +29,15 @@ from tap_qonto.pagination import (
     lowest,
     opening,
 )
-from tap_qonto.slices import PATIENCE, by_number, closes, is_ascending, leap, numbered, plain
+from tap_qonto.pagination.slices import (
+    PATIENCE,
+    by_number,
+    closes,
+    is_ascending,
+    leap,
+    numbered,
+    plain,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator

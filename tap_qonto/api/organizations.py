@@ -14,7 +14,7 @@ import typing as t
 from collections import Counter
 from concurrent.futures import Future
 
-from tap_qonto.answers import Answer, Request
+from tap_qonto.api.responses import Answer, Request
 from tap_qonto.errors import (
     LoginRequired,
     QontoError,

@@ -23,9 +23,9 @@ from datetime import datetime, timezone
 
 import platformdirs
 
+from tap_qonto.auth.token_endpoint import Grant, GrantRefused, NoAnswer, TokenEndpoint
+from tap_qonto.auth.token_store import Intent, Session, Stored, TokenStore, fingerprint, survives
 from tap_qonto.errors import LoginRequired, QontoError, RequestFailed, SettingsError, StoreError
-from tap_qonto.oauth import Grant, GrantRefused, NoAnswer, TokenEndpoint
-from tap_qonto.tokens import Intent, Session, Stored, TokenStore, fingerprint, survives
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,13 +7,13 @@ import typing as t
 from collections import deque
 
 from tap_qonto.errors import RequestFailed, RequestRejected
-from tap_qonto.pagination import TICK, Batch, Memory, ask, lacks, opening
+from tap_qonto.pagination.pages import TICK, Batch, Memory, ask, lacks, opening
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from datetime import datetime
 
-    from tap_qonto.pagination import Listing, Page, Query, Row
+    from tap_qonto.pagination.pages import Listing, Page, Query, Row
 
 SLACK = 3  # rows of overlap asked for at first; doubled whenever they were not enough
 SMALLEST = 16  # the smallest full page of which every place can be overlapped

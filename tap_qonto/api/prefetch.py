@@ -20,12 +20,12 @@ import typing as t
 from collections import deque
 from concurrent.futures import Future
 
-from tap_qonto.budget import BudgetClosed
+from tap_qonto.api.rate_limit import BudgetClosed
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 
-    from tap_qonto.answers import Answer, Request
+    from tap_qonto.api.responses import Answer, Request
 
 _Batch = t.TypeVar("_Batch")
 

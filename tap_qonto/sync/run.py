@@ -8,19 +8,19 @@ import threading
 import typing as t
 from concurrent.futures import Future, wait
 
-from tap_qonto.auth import authenticator_for
-from tap_qonto.budget import Budget, BudgetClosed
-from tap_qonto.organizations import Organizations
-from tap_qonto.progress import Progress
-from tap_qonto.readahead import STEP, Fetch, ReadAhead
-from tap_qonto.report import Report
-from tap_qonto.transport import Transport
+from tap_qonto.api.organizations import Organizations
+from tap_qonto.api.prefetch import STEP, Fetch, ReadAhead
+from tap_qonto.api.rate_limit import Budget, BudgetClosed
+from tap_qonto.api.transport import Transport
+from tap_qonto.auth.authenticator import authenticator_for
+from tap_qonto.sync.progress import Progress
+from tap_qonto.sync.report import Report
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from tap_qonto.messages import Lines
     from tap_qonto.settings import Settings
+    from tap_qonto.sync.writers import Lines
 
 ROOM = 8 * 2**20  # bytes of lines that wait for the main thread
 OVERHEAD = 2**12  # bytes that a batch takes besides

@@ -14,13 +14,13 @@ from types import MappingProxyType
 
 from singer_sdk.schema.source import StreamSchema
 
-from tap_qonto.answers import Request
-from tap_qonto.contract import CONTRACT, endpoints, row_facts
+from tap_qonto.api.contract import CONTRACT, endpoints, row_facts
+from tap_qonto.api.responses import Request
 from tap_qonto.errors import RequestDenied, RequestFailed
-from tap_qonto.pagination import Listing, Page, Query, Trust, page_of
-from tap_qonto.partitioned import PartitionedStream
-from tap_qonto.rows import moment_of, row_shaper, timestamp
-from tap_qonto.walks import whole
+from tap_qonto.pagination.pages import Listing, Page, Query, Trust, page_of
+from tap_qonto.pagination.readers import whole
+from tap_qonto.sync.rows import moment_of, row_shaper, timestamp
+from tap_qonto.sync.stream import PartitionedStream
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -28,8 +28,8 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Record
 
-    from tap_qonto.readahead import Fetch
-    from tap_qonto.walks import Walk
+    from tap_qonto.api.prefetch import Fetch
+    from tap_qonto.pagination.readers import Walk
 
 Params = tuple[tuple[str, str], ...]
 

@@ -20,7 +20,7 @@ from singer_sdk.configuration._dict_config import (  # what the tap itself reads
     parse_environment_config,
 )
 
-from tap_qonto.auth import QontoAuthenticator, authenticator_for
+from tap_qonto.auth.authenticator import QontoAuthenticator, authenticator_for
 from tap_qonto.errors import LoginRequired, QontoError, SettingsError
 from tap_qonto.settings import SCHEMA, Settings
 
@@ -192,8 +192,8 @@ def status(ctx: click.Context, settings: Settings, *, as_json: bool) -> None:
       1  the token store or the settings are wrong
     """  # noqa: D301 - \b keeps lines apart in --help
     _needs_session(settings)
+    from tap_qonto.auth.refresh import open_store  # noqa: PLC0415
     from tap_qonto.cli.status import EXIT_CODES, status_of  # noqa: PLC0415 - --help stays fast
-    from tap_qonto.renewal import open_store  # noqa: PLC0415
 
     store = open_store(settings)
     found = status_of(settings, store.load(), store.where)
@@ -221,7 +221,7 @@ def refresh(settings: Settings) -> None:
       0 6 1,15 * *  tap-qonto-auth refresh
     """  # noqa: D301 - \b keeps lines apart in --help
     _needs_session(settings)
-    from tap_qonto.renewal import REFRESH_LIFETIME, moment  # noqa: PLC0415 - --help stays fast
+    from tap_qonto.auth.refresh import REFRESH_LIFETIME, moment  # noqa: PLC0415 - --help stays fast
 
     authenticator = t.cast("QontoAuthenticator", authenticator_for(settings))
     former = authenticator.renewal.store.load().session
@@ -238,8 +238,8 @@ def refresh(settings: Settings) -> None:
 def logout(settings: Settings) -> None:
     """End the session: revoke it at Qonto and forget it here."""
     _needs_session(settings)
-    from tap_qonto.oauth import TokenEndpoint  # noqa: PLC0415 - --help stays fast
-    from tap_qonto.renewal import open_store  # noqa: PLC0415
+    from tap_qonto.auth.refresh import open_store  # noqa: PLC0415
+    from tap_qonto.auth.token_endpoint import TokenEndpoint  # noqa: PLC0415 - --help stays fast
 
     store = open_store(settings)
     stored = store.load()

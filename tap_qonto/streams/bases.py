@@ -20,9 +20,8 @@ from datetime import timedelta
 
 import msgspec
 
-from tap_qonto.answers import Request
-from tap_qonto.client import Params, QontoStream
-from tap_qonto.contract import endpoints
+from tap_qonto.api.contract import endpoints
+from tap_qonto.api.responses import Request
 from tap_qonto.errors import (
     LoginRequired,
     QontoError,
@@ -30,8 +29,16 @@ from tap_qonto.errors import (
     RequestFailed,
     RequestRejected,
 )
-from tap_qonto.pagination import Batch, Query
-from tap_qonto.walks import changed, changed_unsorted, held_back, merged, newest_first, whole
+from tap_qonto.pagination.pages import Batch, Query
+from tap_qonto.pagination.readers import (
+    changed,
+    changed_unsorted,
+    held_back,
+    merged,
+    newest_first,
+    whole,
+)
+from tap_qonto.streams.client import Params, QontoStream
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -39,8 +46,8 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Record
 
-    from tap_qonto.readahead import Fetch
-    from tap_qonto.walks import Walk
+    from tap_qonto.api.prefetch import Fetch
+    from tap_qonto.pagination.readers import Walk
 
 
 NOT_FOUND = 404

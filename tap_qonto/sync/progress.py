@@ -9,7 +9,7 @@ import time
 import typing as t
 
 if t.TYPE_CHECKING:
-    from tap_qonto.budget import Budget
+    from tap_qonto.api.rate_limit import Budget
 
 logger = logging.getLogger("tap-qonto")
 

@@ -32,7 +32,7 @@ Schema = dict[str, Any]
 FieldPath = tuple[str, ...]
 """Where a value sits in a row: names from the outside in, `[]` for each item of a list."""
 
-DOCUMENT = importlib.resources.files("tap_qonto").joinpath("openapi.json")
+DOCUMENT = importlib.resources.files("tap_qonto.api").joinpath("openapi.json")
 
 ORGANIZATIONS = "user_organizations"
 

@@ -1,0 +1,1 @@
+"""What is between us and Qonto: the contract, requests and responses, the rate limit."""

@@ -1,0 +1,1 @@
+"""How a list that moves is read whole; knows neither Singer nor HTTP."""

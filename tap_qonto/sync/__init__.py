@@ -1,0 +1,1 @@
+"""Singer's side: partitions, records, messages, bookmarks, and how a run ends."""
