@@ -12,7 +12,7 @@ import random
 import time
 import typing as t
 
-from tap_qonto.pagination.pages import Batch, Query
+from tap_qonto.pagination.pages import Query, Records
 from tap_qonto.pagination.readers import changed
 from tests.qonto_model import Behaviour, Churn, Model, read
 
@@ -31,7 +31,7 @@ def pages(listing: Listing, since: datetime | None, until: datetime | None = Non
     number, latest = 1, since
     while True:
         page = listing.page(Query(since, until, number, listing.size))
-        yield Batch(page.rows)
+        yield Records(page.rows)
         latest = max([*map(listing.key, page.rows), latest], key=lambda key: (key is not None, key))
         if page.is_last:
             return latest
@@ -48,7 +48,7 @@ def bounded(listing: Listing, since: datetime | None) -> Walk:
 def ahead(listing: Listing, since: datetime | None) -> Walk:
     """The same, several pages at once, as many as the first answer counts."""
     first = listing.page(Query(since, None, 1, listing.size))
-    yield Batch(first.rows)
+    yield Records(first.rows)
     numbers = range(2, -(-(first.total or 0) // listing.size) + 1)
     latest = [listing.key(row) for row in first.rows]
     for place, number in enumerate(numbers):
@@ -56,7 +56,7 @@ def ahead(listing: Listing, since: datetime | None) -> Walk:
             listing.ahead(Query(since, None, later, listing.size))
         page = listing.page(Query(since, None, number, listing.size))
         latest += map(listing.key, page.rows)
-        yield Batch(page.rows)
+        yield Records(page.rows)
     return max(latest, default=since)
 
 
@@ -65,7 +65,7 @@ def strict_key(listing: Listing, since: datetime | None) -> Walk:
     number = 1
     while True:
         page = listing.page(Query(since, None, number, listing.size))
-        yield Batch(page.rows)
+        yield Records(page.rows)
         last = listing.key(page.rows[-1]) if page.rows else since
         if page.is_last:
             return last

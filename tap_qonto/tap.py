@@ -23,7 +23,7 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 
-from tap_qonto.api.rate_limit import BudgetClosed
+from tap_qonto.api.rate_limit import RateLimiterClosed
 from tap_qonto.errors import QontoError, SettingsError
 from tap_qonto.settings import SCHEMA, SECRETS, Settings
 from tap_qonto.streams import STREAMS
@@ -198,7 +198,7 @@ class TapQonto(Tap):
                 work()
             finally:
                 self._last_state()
-        except (Stopped, BudgetClosed):
+        except (Stopped, RateLimiterClosed):
             signum = self.run.signum or 0
             self.logger.warning("Stopped by signal %d; the next run goes on from here.", signum)
             code = 128 + signum

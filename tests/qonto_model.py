@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from tap_qonto.errors import RequestFailed, RequestRejected
-from tap_qonto.pagination.pages import Batch, Listing, Page, Query, Trust, page_of
+from tap_qonto.pagination.pages import Listing, Observed, Page, Query, Records, page_of
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -227,7 +227,7 @@ class Model:
         descending: bool = False,
         key: str | None = "updated_at",
         status: str | None = None,
-        trust: Trust | None = None,
+        observed: Observed | None = None,
         can_close: bool = True,
     ) -> Listing:
         sent: dict[Query, Page | None] = {}
@@ -264,7 +264,7 @@ class Model:
             key=lambda row: row[key] if key else None,
             size=size,
             can_close=can_close,
-            trust=trust or Trust(),
+            observed=observed or Observed(),
             warn=self.warnings.append,
         )
 
@@ -395,7 +395,7 @@ class Outcome(t.NamedTuple):
 
 
 def read(
-    walk: t.Generator[Batch, None, datetime | None],
+    walk: t.Generator[Records, None, datetime | None],
     target: dict[int, Row],
     bookmark: datetime | None = None,
     *,

@@ -10,8 +10,8 @@ import typing as t
 import pytest
 from threads import nobody_stays
 
-from tap_qonto.api.prefetch import ReadAhead
-from tap_qonto.api.responses import Answer, Request
+from tap_qonto.api.prefetch import Prefetch
+from tap_qonto.api.responses import Request, Response
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,11 +29,11 @@ class Meter:
         self.sent = self.read = self.most = 0
         self._lock = threading.Lock()
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Response:
         with self._lock:
             self.sent += 1
             self.most = max(self.most, self.sent - self.read)
-        return Answer(request, json.dumps(request.params).encode(), None)
+        return Response(request, json.dumps(request.params).encode(), None)
 
 
 def pages(count: int) -> Callable[[Fetch], Iterator[t.Any]]:
@@ -56,7 +56,7 @@ def test_a_slow_reader_is_never_followed_by_more_pages_than_the_window(
 ) -> None:
     walks, length = shape
     meter = Meter()
-    ahead = ReadAhead(
+    ahead = Prefetch(
         [(number, pages(length)) for number in range(walks)],
         meter.send,
         threads=THREADS,
@@ -81,7 +81,7 @@ def test_a_slow_reader_is_never_followed_by_more_pages_than_the_window(
 @pytest.mark.usefixtures("own_threads")
 def test_nothing_is_sent_after_the_end_and_no_thread_stays() -> None:
     meter = Meter()
-    ahead = ReadAhead(
+    ahead = Prefetch(
         [(0, pages(10_000))], meter.send, threads=THREADS, room=WINDOW, weigh=lambda _: 1
     )
     walk = ahead.read(0)

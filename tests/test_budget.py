@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_qonto.api.rate_limit import Budget, BudgetClosed
+from tap_qonto.api.rate_limit import RateLimiter, RateLimiterClosed
 
 
 def on_threads(count: int, work: t.Callable[[int], object]) -> list[threading.Thread]:
@@ -42,7 +42,7 @@ def test_no_window_of_the_server_ever_holds_more_requests_than_its_limit(
     """The server counts a request at any moment between its start and its answer."""
     rate = min(count / seconds for count, seconds in limits)
     each = max(1, min(8, int(rate * 0.15 / threads)))
-    budget = Budget(limits)
+    budget = RateLimiter(limits)
     counted: list[float] = []
     chance = random.Random(seed)
 
@@ -62,7 +62,7 @@ def test_no_window_of_the_server_ever_holds_more_requests_than_its_limit(
 
 
 def test_a_request_of_which_nobody_tells_the_end_counts_until_it_was_surely_counted() -> None:
-    budget = Budget([(1, 0.05)], margin=0.1)
+    budget = RateLimiter([(1, 0.05)], margin=0.1)
     begin = time.monotonic()
     budget.acquire()
     budget.acquire()
@@ -71,7 +71,7 @@ def test_a_request_of_which_nobody_tells_the_end_counts_until_it_was_surely_coun
 
 def test_a_request_that_takes_long_does_not_hold_back_the_places_of_others() -> None:
     """Found: a token request, whose end nobody tells, cost each run five seconds."""
-    budget = Budget([(3, 0.1)], margin=5)
+    budget = RateLimiter([(3, 0.1)], margin=5)
     budget.acquire()
     begin = time.monotonic()
     for _ in range(6):
@@ -81,14 +81,14 @@ def test_a_request_that_takes_long_does_not_hold_back_the_places_of_others() -> 
 
 
 def test_a_request_that_fails_counts_as_well() -> None:
-    budget = Budget([(1, 600)])
+    budget = RateLimiter([(1, 600)])
     with contextlib.suppress(KeyError), budget.request():
         raise KeyError
     assert budget.left() == 0
 
 
 def test_without_limits_nobody_waits() -> None:
-    budget = Budget([])
+    budget = RateLimiter([])
     for _ in range(1000):
         budget.acquire()
     assert budget.started == 1000
@@ -96,7 +96,7 @@ def test_without_limits_nobody_waits() -> None:
 
 
 def test_left_tells_how_many_could_start_now() -> None:
-    budget = Budget([(5, 600), (9, 0.01)])
+    budget = RateLimiter([(5, 600), (9, 0.01)])
     assert budget.left() == 5
     for _ in range(3):
         budget.acquire()
@@ -104,7 +104,7 @@ def test_left_tells_how_many_could_start_now() -> None:
 
 
 def test_a_hold_stops_those_who_wait_already_and_those_who_come() -> None:
-    budget = Budget([(1, 0.05)], margin=0)
+    budget = RateLimiter([(1, 0.05)], margin=0)
     budget.acquire()
     started: list[float] = []
 
@@ -121,7 +121,7 @@ def test_a_hold_stops_those_who_wait_already_and_those_who_come() -> None:
 
 
 def test_a_hold_is_only_replaced_by_one_twice_as_long() -> None:
-    budget = Budget([])
+    budget = RateLimiter([])
     assert budget.hold(10)
     until = budget._held_until
     assert not budget.hold(5)
@@ -132,14 +132,14 @@ def test_a_hold_is_only_replaced_by_one_twice_as_long() -> None:
 
 
 def test_close_wakes_whoever_waits_and_lets_nobody_start() -> None:
-    budget = Budget([(1, 600)])
+    budget = RateLimiter([(1, 600)])
     budget.acquire()
     raised: list[BaseException] = []
 
     def work(_: int) -> None:
         try:
             budget.acquire()
-        except BudgetClosed as error:
+        except RateLimiterClosed as error:
             raised.append(error)
 
     threads = on_threads(8, work)
@@ -147,19 +147,19 @@ def test_close_wakes_whoever_waits_and_lets_nobody_start() -> None:
     assert all_ended(threads)
     assert len(raised) == 8
     assert budget.started == 1
-    with pytest.raises(BudgetClosed):
+    with pytest.raises(RateLimiterClosed):
         budget.acquire()
 
 
 def test_a_closed_budget_without_limits_lets_nobody_start_either() -> None:
-    budget = Budget([])
+    budget = RateLimiter([])
     budget.close()
-    with pytest.raises(BudgetClosed):
+    with pytest.raises(RateLimiterClosed):
         budget.acquire()
 
 
 def test_no_thread_is_starved_by_the_others() -> None:
-    budget = Budget([(4, 0.01)], margin=0)
+    budget = RateLimiter([(4, 0.01)], margin=0)
     counts = [0] * 6
     behind: list[int] = []
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tap_qonto.api import organizations
 from tap_qonto.api.organizations import Organizations, shard_of
-from tap_qonto.api.responses import Answer, Request
+from tap_qonto.api.responses import Request, Response
 from tap_qonto.errors import RequestDenied, RequestFailed, SettingsError
 from tap_qonto.settings import Settings
 
@@ -31,12 +31,12 @@ class Qonto:
         self.consent: t.Any = {"organizations": [{"id": one, "name": one} for one in IDS]}
         self.body: t.Any = {"organization": {"id": "a", "bank_accounts": [{"id": "1"}]}}
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Response:
         self.asked[request.path, request.organization_id] += 1
         found = self.consent if request.path == "/v2/user_organizations" else self.body
         if isinstance(found, Exception):
             raise found
-        return Answer(request, json.dumps(found).encode(), None)
+        return Response(request, json.dumps(found).encode(), None)
 
 
 @pytest.fixture

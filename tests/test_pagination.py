@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from tap_qonto.errors import RequestFailed, RequestRejected
 from tap_qonto.pagination.pages import (
     MARGIN,
-    Batch,
     Listing,
     Memory,
+    Observed,
     Page,
     Query,
-    Trust,
+    Records,
     ask,
     frozen,
     honours,
@@ -129,7 +129,7 @@ def test_a_lower_bound_may_be_cut_to_seconds_but_not_ignored(
     for _ in range(2):
         assert honours(listing, page, at(0)) is is_honoured
     assert len(told) == (not is_honoured)
-    assert listing.trust.filters is is_honoured
+    assert listing.observed.filters is is_honoured
 
 
 # -- what is learned from an answer --------------------------------------------------------
@@ -154,8 +154,8 @@ def test_shorter_pages_than_asked_for_are_taken_for_what_they_are(with_meta: boo
     listing = served(70, 25, asked, with_meta=with_meta)
     page = ask(listing, Query(size=100))
     assert (len(page.rows), page.is_last) == (25, False)
-    assert opening(listing, None).size == listing.size == listing.trust.size == 25
-    assert listing.trust.sizes
+    assert opening(listing, None).size == listing.size == listing.observed.size == 25
+    assert listing.observed.sizes
     assert not ask(listing, Query(number=2, size=25)).is_last
     assert ask(listing, Query(number=3, size=25)).is_last
 
@@ -167,9 +167,9 @@ def test_a_size_that_is_ignored_below_the_page_is_noticed() -> None:
 
     listing = Listing(page)
     ask(listing, Query(size=100))
-    assert (listing.size, listing.trust.sizes) == (25, True)
+    assert (listing.size, listing.observed.sizes) == (25, True)
     ask(listing, Query(size=20))
-    assert not listing.trust.sizes
+    assert not listing.observed.sizes
 
 
 def test_a_page_that_holds_less_than_it_counts_is_asked_for_once_more() -> None:
@@ -182,7 +182,7 @@ def test_a_page_that_holds_less_than_it_counts_is_asked_for_once_more() -> None:
     told: list[str] = []
     listing = Listing(page, warn=told.append)
     assert len(ask(listing, Query()).rows) == 3
-    assert listing.trust.counts
+    assert listing.observed.counts
     assert not told
 
 
@@ -212,7 +212,7 @@ def test_a_count_can_only_be_lacking_if_it_is_told_and_trusted() -> None:
     assert lacks(listing, 2, 4, 3)
     assert not lacks(listing, 2, 3, 2)
     assert not lacks(listing, 2, 3, None)
-    listing.trust.counts = False
+    listing.observed.counts = False
     assert not lacks(listing, 2, 3)
 
 
@@ -433,7 +433,7 @@ def test_a_far_page_that_is_refused_is_not_asked_for_again() -> None:
 
     listing = Listing(page)
     assert [*leap(listing, Memory(listing), at(0), at(9), 5, is_closed=True)] == []
-    assert not listing.trust.leaps
+    assert not listing.observed.leaps
 
 
 @pytest.mark.parametrize("pages", [3, 4])
@@ -449,7 +449,7 @@ def test_a_window_that_ends_too_early_proves_no_more_than_its_rows(pages: int) -
     listing = Listing(page, key=lambda row: row["at"], size=2)
     landings = []
 
-    def walk() -> t.Generator[Batch, None, None]:
+    def walk() -> t.Generator[Records, None, None]:
         memory = Memory(listing)
         found = yield from leap(listing, memory, at(-1), at(100), pages, is_closed=True)
         landings.append(found)
@@ -521,7 +521,7 @@ def test_a_list_that_is_another_each_time_is_given_up() -> None:
         rows = [{"id": chance.random(), "at": NOON} for _ in range(query.size)]
         return Page(rows, 10_000, is_last=False, date=NOON)
 
-    listing = Listing(page, trust=Trust(overlaps=True))
+    listing = Listing(page, observed=Observed(overlaps=True))
     with pytest.raises(RequestFailed, match="no stable order"):
         for _ in numbered(listing, Query(), Memory(listing), offset=100):
             pass

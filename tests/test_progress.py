@@ -12,7 +12,7 @@ import pytest
 from taps import catalog_of, every, read, start
 
 from demo.server import running
-from tap_qonto.api.rate_limit import Budget
+from tap_qonto.api.rate_limit import RateLimiter
 from tap_qonto.sync import progress
 from tap_qonto.sync.progress import Progress
 
@@ -29,7 +29,7 @@ def speaks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("speaks")
 def test_a_line_says_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "tap-qonto")
-    budget = Budget([(100, 10)])
+    budget = RateLimiter([(100, 10)])
     told = Progress(budget)
     told.plan("labels", 3)
     told.plan("teams", 3)
@@ -48,7 +48,7 @@ def test_a_line_says_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.usefixtures("speaks")
 def test_a_wait_for_the_limit_is_said(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "tap-qonto")
-    budget = Budget([])
+    budget = RateLimiter([])
     told = Progress(budget)
     budget.waiting_until = told._begin + 60
     told.tick()
@@ -57,7 +57,7 @@ def test_a_wait_for_the_limit_is_said(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_nothing_is_said_before_its_time(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "tap-qonto")
-    told = Progress(Budget([]))
+    told = Progress(RateLimiter([]))
     for _ in range(1000):
         told.tick()
     told.close()

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threads import nobody_stays
 
-from tap_qonto.api.prefetch import Fetch, ReadAhead
-from tap_qonto.api.rate_limit import BudgetClosed
-from tap_qonto.api.responses import Answer, Request
+from tap_qonto.api.prefetch import Fetch, Prefetch
+from tap_qonto.api.rate_limit import RateLimiterClosed
+from tap_qonto.api.responses import Request, Response
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,8 +28,8 @@ def asking(walk: int, page: int) -> Request:
     return Request("x", None, "/v2/x", (("walk", str(walk)), ("page", str(page))))
 
 
-def send(request: Request) -> Answer:
-    return Answer(request, json.dumps([value for _, value in request.params]).encode(), None)
+def send(request: Request) -> Response:
+    return Response(request, json.dumps([value for _, value in request.params]).encode(), None)
 
 
 class Failed(Exception):  # noqa: N818 - as what is raised in its place
@@ -76,8 +76,8 @@ shapes = st.builds(
 )
 
 
-def ahead_of(plan: t.Iterable[Shape], threads: int = 4, **facts: t.Any) -> ReadAhead[t.Any]:
-    return ReadAhead(
+def ahead_of(plan: t.Iterable[Shape], threads: int = 4, **facts: t.Any) -> Prefetch[t.Any]:
+    return Prefetch(
         ((number, shape(number)) for number, shape in enumerate(plan)),
         facts.pop("send", send),
         threads=threads,
@@ -122,7 +122,7 @@ def test_whatever_the_shape_each_reader_gets_its_walk_as_if_it_ran_alone(
 def test_walks_run_at_the_same_time(threads: int) -> None:
     together = threading.Barrier(threads)
 
-    def meeting(request: Request) -> Answer:
+    def meeting(request: Request) -> Response:
         together.wait(10)
         return send(request)
 
@@ -135,7 +135,7 @@ def test_walks_run_at_the_same_time(threads: int) -> None:
 def test_pages_of_one_walk_are_sent_at_the_same_time() -> None:
     together = threading.Barrier(4)
 
-    def meeting(request: Request) -> Answer:
+    def meeting(request: Request) -> Response:
         together.wait(10)
         return send(request)
 
@@ -152,7 +152,7 @@ def test_walks_that_wait_for_the_reader_leave_room_for_the_one_that_is_read() ->
     lock = threading.Lock()
     begun = threading.Event()
 
-    def counted(request: Request) -> Answer:
+    def counted(request: Request) -> Response:
         nonlocal depth, most
         is_read = request.params[0] == ("walk", "0") and begun.is_set()
         with lock:
@@ -177,7 +177,7 @@ def test_no_more_pages_wait_than_the_window_however_slow_the_reader() -> None:
     sent = 0
     lock = threading.Lock()
 
-    def counted(request: Request) -> Answer:
+    def counted(request: Request) -> Response:
         nonlocal sent
         with lock:
             sent += 1
@@ -206,7 +206,7 @@ def test_an_error_comes_after_the_batches_before_it_and_to_its_reader_only() -> 
 
 
 def test_an_error_of_a_request_comes_out_of_the_walk() -> None:
-    def failing(request: Request) -> Answer:
+    def failing(request: Request) -> Response:
         if request.params[1] == ("page", "2"):
             raise Failed
         return send(request)
@@ -227,7 +227,7 @@ def test_a_walk_that_can_not_be_made_fails_for_its_reader() -> None:
     def unmade(_: Fetch) -> Walk:
         raise Failed
 
-    ahead: ReadAhead[t.Any] = ReadAhead(
+    ahead: Prefetch[t.Any] = Prefetch(
         [(0, unmade), (1, Shape(1)(1))], send, threads=1, room=2, weigh=len
     )
     with pytest.raises(Failed):
@@ -241,7 +241,7 @@ def test_an_error_of_the_plan_comes_after_the_walks_before_it() -> None:
         yield 0, Shape(2)(0)
         raise Failed
 
-    ahead: ReadAhead[t.Any] = ReadAhead(plan(), send, threads=3, room=6, weigh=len)
+    ahead: Prefetch[t.Any] = Prefetch(plan(), send, threads=3, room=6, weigh=len)
     assert list(ahead.read(0)) == Shape(2).batches(0)
     for _ in range(2):
         with pytest.raises(Failed):
@@ -258,7 +258,7 @@ def test_a_plan_that_takes_time_does_not_hold_up_the_reader() -> None:
         go_on.wait(10)
         yield 1, Shape(2)(1)
 
-    ahead: ReadAhead[t.Any] = ReadAhead(plan(), send, threads=2, room=4, weigh=len)
+    ahead: Prefetch[t.Any] = Prefetch(plan(), send, threads=2, room=4, weigh=len)
     assert list(ahead.read(0)) == Shape(2).batches(0)
     go_on.set()
     assert list(ahead.read(1)) == Shape(2).batches(1)
@@ -269,7 +269,7 @@ def test_the_reader_is_interrupted_while_it_waits() -> None:
     class Signal(BaseException):
         pass
 
-    def never(_: Request) -> Answer:
+    def never(_: Request) -> Response:
         released.wait(10)
         raise Failed
 
@@ -289,7 +289,7 @@ def test_close_ends_a_reader_that_waits_with_an_error() -> None:
     """Found: half a walk looked like a whole one."""
     released = threading.Event()
 
-    def never(request: Request) -> Answer:
+    def never(request: Request) -> Response:
         if request.params[1] == ("page", "1"):
             released.wait(10)
         return send(request)
@@ -299,9 +299,9 @@ def test_close_ends_a_reader_that_waits_with_an_error() -> None:
     next(walk)
     timer = threading.Timer(0.05, ahead.close)
     timer.start()
-    with pytest.raises(BudgetClosed):
+    with pytest.raises(RateLimiterClosed):
         next(walk)
-    with pytest.raises(BudgetClosed):
+    with pytest.raises(RateLimiterClosed):
         next(ahead.read(1))
     released.set()
     timer.join()
@@ -317,7 +317,7 @@ def test_after_close_nothing_is_sent_and_whoever_asks_is_told() -> None:
     assert fetch(asking(7, 7)).body == ["7", "7"]
     ahead.close()
     count = len(sent)
-    with pytest.raises(BudgetClosed):
+    with pytest.raises(RateLimiterClosed):
         fetch(asking(8, 8))
     assert nobody_stays()
     assert len(sent) == count
@@ -327,7 +327,7 @@ def test_what_is_forgotten_is_not_sent_if_it_had_not_started() -> None:
     sent = []
     go_on = threading.Event()
 
-    def slow(request: Request) -> Answer:
+    def slow(request: Request) -> Response:
         sent.append(request)
         go_on.wait(10)
         return send(request)

@@ -16,7 +16,7 @@ import pytest
 import requests.auth
 from wire import Call, Wire, reply
 
-from tap_qonto.api.rate_limit import Budget, BudgetClosed
+from tap_qonto.api.rate_limit import RateLimiter, RateLimiterClosed
 from tap_qonto.api.responses import Request, decode, retry_after, verify
 from tap_qonto.api.transport import Patience, Transport
 from tap_qonto.errors import (
@@ -49,14 +49,14 @@ class Grant(requests.auth.AuthBase):
         request.headers["Authorization"] = f"Bearer {self.tokens[0]}"
         return request
 
-    def renew(self, rejected: str) -> None:
+    def refresh(self, rejected: str) -> None:
         if rejected == f"Bearer {self.tokens[0]}":
             if len(self.tokens) == 1:
                 raise LoginRequired("log in")
             del self.tokens[0]
 
 
-class Noted(Budget):
+class Noted(RateLimiter):
     """Notes how long it is put on hold; holds a hundredth of it."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ def sending(
     *,
     patience: Patience = QUICK,
     grant: t.Any = None,
-    budget: Budget | None = None,
+    limiter: RateLimiter | None = None,
     staging_token: str = SECRET,
 ) -> t.Iterator[tuple[Transport, Wire]]:
     with Wire(answer) as wire:
@@ -88,7 +88,7 @@ def sending(
             }
         )
         grant = grant or Grant(TOKEN)
-        transport = Transport(settings, grant, budget or Budget([]), "tap-qonto/0", patience)
+        transport = Transport(settings, grant, limiter or RateLimiter([]), "tap-qonto/0", patience)
         try:
             yield transport, wire
         finally:
@@ -352,7 +352,7 @@ def test_a_port_where_nobody_listens_is_named_by_the_address() -> None:
 
 def test_a_429_holds_everybody_for_as_long_as_it_says() -> None:
     budget = Noted()
-    with sending(once(reply(b"", 429, Retry_After="20")), budget=budget) as (transport, _):
+    with sending(once(reply(b"", 429, Retry_After="20")), limiter=budget) as (transport, _):
         assert transport.send(ASKED).body == {"good": True}
     assert 20 <= budget.holds[0] <= 21
 
@@ -363,7 +363,7 @@ def test_without_retry_after_holds_grow_until_an_answer_is_good() -> None:
     def answer(call: Call) -> bytes:
         return reply(status=200 if call.number in {4, 6} else 429)
 
-    with sending(answer, budget=budget) as (transport, _):
+    with sending(answer, limiter=budget) as (transport, _):
         transport.send(ASKED)
         transport.send(ASKED)
     assert [int(seconds) for seconds in budget.holds[:4]] == pytest.approx([2, 4, 8, 16], abs=1)
@@ -380,7 +380,7 @@ def test_many_429_at_once_are_one_hold() -> None:
             return reply(b"", 429, Retry_After="30")
         return reply()
 
-    with sending(answer, budget=budget) as (transport, wire):
+    with sending(answer, limiter=budget) as (transport, wire):
         results = together(8, lambda _: transport.send(ASKED).body)
     assert results == [{}] * 8
     assert len(wire.calls) == 16
@@ -389,7 +389,10 @@ def test_many_429_at_once_are_one_hold() -> None:
 
 def test_nothing_but_429_ends_every_request() -> None:
     patience = QUICK._replace(throttled_for=0.2)
-    with sending(lambda _: reply(status=429), patience=patience, budget=Noted()) as (transport, w):
+    with sending(lambda _: reply(status=429), patience=patience, limiter=Noted()) as (
+        transport,
+        w,
+    ):
         for _ in range(2):
             with pytest.raises(RequestFailed, match="limit"):
                 transport.send(ASKED)
@@ -469,8 +472,11 @@ def test_a_401_renews_the_token_once_and_repeats_the_request_once() -> None:
 
 def test_a_renewed_token_that_is_refused_ends_the_run_for_every_thread() -> None:
     grant = Grant(*map(str, range(20)))
-    budget = Budget([(2, 0.3)], margin=0)  # the other threads wait for it
-    with sending(lambda _: reply(status=401), grant=grant, budget=budget) as (transport, wire):
+    budget = RateLimiter([(2, 0.3)], margin=0)  # the other threads wait for it
+    with sending(lambda _: reply(status=401), grant=grant, limiter=budget) as (
+        transport,
+        wire,
+    ):
         results = together(6, lambda _: transport.send(ASKED))
         assert [type(result) for result in results] == [LoginRequired] * 6
         assert "tap-qonto-auth login" in str(results[0])
@@ -545,7 +551,7 @@ def test_after_close_nothing_is_sent() -> None:
     with sending(lambda _: reply()) as (transport, wire):
         transport.send(ASKED)
         transport.close()
-        with pytest.raises(BudgetClosed):
+        with pytest.raises(RateLimiterClosed):
             transport.send(ASKED)
         assert len(wire.calls) == 1
 
@@ -553,20 +559,20 @@ def test_after_close_nothing_is_sent() -> None:
 def test_stopping_lets_no_request_start() -> None:
     with sending(lambda _: reply()) as (transport, wire):
         transport.stopping = True
-        with pytest.raises(BudgetClosed):
+        with pytest.raises(RateLimiterClosed):
             transport.send(ASKED)
         assert not wire.calls
 
 
 def test_close_wakes_threads_that_wait_for_the_budget() -> None:
-    budget = Budget([(1, 600)])
-    with sending(lambda _: reply(), budget=budget) as (transport, wire):
+    budget = RateLimiter([(1, 600)])
+    with sending(lambda _: reply(), limiter=budget) as (transport, wire):
         transport.send(ASKED)
         timer = threading.Timer(0.1, transport.close)
         timer.start()
         results = together(5, lambda _: transport.send(ASKED))
         timer.join()
-        assert [type(result) for result in results] == [BudgetClosed] * 5
+        assert [type(result) for result in results] == [RateLimiterClosed] * 5
         assert len(wire.calls) == 1
 
 
@@ -589,7 +595,7 @@ def test_no_message_holds_a_secret_a_body_or_a_query(
     caplog.set_level(logging.DEBUG, logger="tap-qonto")
     patience = QUICK._replace(tries=2, throttled_for=0.05)
     with (
-        sending(lambda _: bad, patience=patience, budget=Noted()) as (transport, _),
+        sending(lambda _: bad, patience=patience, limiter=Noted()) as (transport, _),
         pytest.raises(QontoError) as raised,
     ):
         transport.send(ASKED)

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from qonto_model import BEGIN, Behaviour, Churn, Model, read
 
 from tap_qonto.errors import RequestFailed
-from tap_qonto.pagination.pages import MARGIN, TICK, Batch, Listing, Page, Query, Trust, page_of
+from tap_qonto.pagination.pages import (
+    MARGIN,
+    TICK,
+    Listing,
+    Observed,
+    Page,
+    Query,
+    Records,
+    page_of,
+)
 from tap_qonto.pagination.readers import (
     changed,
     changed_unsorted,
@@ -260,7 +269,7 @@ def minutes(*numbers: float) -> list[datetime]:
     return [BEGIN - timedelta(hours=9) + timedelta(minutes=number) for number in numbers]
 
 
-def emitted(walk: Iterator[Batch]) -> list[Row]:
+def emitted(walk: Iterator[Records]) -> list[Row]:
     return [row for batch in walk for row in batch.rows]
 
 
@@ -318,11 +327,11 @@ def test_a_bound_that_is_cut_to_seconds_does_not_catch_the_walk_in_one() -> None
 
 
 def test_a_filter_that_is_ignored_is_noticed_and_told_once() -> None:
-    trust = Trust()
+    observed = Observed()
     model = Model(rows=250, behaviour=Behaviour(lower="ignored"))
     for _ in range(2):
         target: dict[int, Row] = {}
-        walk = changed(model.listing(trust=trust), BEGIN - timedelta(minutes=10))
+        walk = changed(model.listing(observed=observed), BEGIN - timedelta(minutes=10))
         assert read(walk, target).ended
         assert not model.lacking(target)
     assert len(model.warnings) == 1
@@ -374,7 +383,7 @@ def test_page_numbers_that_are_ignored_are_an_error_not_a_loop(kind: str) -> Non
 
 def test_a_count_that_promises_more_is_believed_once_per_stream() -> None:
     rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(3)))]
-    trust, told, asked = Trust(), list[str](), list[Query]()
+    observed, told, asked = Observed(), list[str](), list[Query]()
 
     def page(query: Query) -> Page:
         asked.append(query)
@@ -382,7 +391,7 @@ def test_a_count_that_promises_more_is_believed_once_per_stream() -> None:
 
     for _ in range(5):
         listing = Listing(
-            page, key=lambda row: row["updated_at"], trust=trust, warn=told.append, size=100
+            page, key=lambda row: row["updated_at"], observed=observed, warn=told.append, size=100
         )
         emitted(changed(listing, None))
     assert told == ["Qonto counts 5 rows and gave 3, twice"]
@@ -416,7 +425,7 @@ def test_short_lists_without_meta_are_confirmed_by_a_request_only_when_longer_th
     None
 ):
     asked = 0
-    trust = Trust()
+    observed = Observed()
 
     def page(query: Query) -> Page:
         nonlocal asked
@@ -424,12 +433,12 @@ def test_short_lists_without_meta_are_confirmed_by_a_request_only_when_longer_th
         return page_of([{"id": n} for n in range(5)] * (query.number == 1), None, query, BEGIN)
 
     for _ in range(4):
-        emitted(whole(Listing(page, trust=trust)))
+        emitted(whole(Listing(page, observed=observed)))
     assert asked == 8
-    trust.longest = 6
+    observed.longest = 6
     asked = 0
     for _ in range(4):
-        emitted(whole(Listing(page, trust=trust)))
+        emitted(whole(Listing(page, observed=observed)))
     assert asked == 4
 
 
@@ -587,17 +596,17 @@ def test_a_merged_walk_asks_for_the_first_pages_of_all_lists_at_once() -> None:
 def test_a_bookmark_is_held_back_before_the_oldest_row_that_is_open() -> None:
     keys = minutes(*range(6))
 
-    def walk() -> t.Generator[Batch, None, datetime | None]:
-        yield Batch([{"at": keys[0], "open": False}], keys[0])
-        yield Batch([{"at": keys[2], "open": True}, {"at": None, "open": True}], keys[3])
-        yield Batch([{"at": keys[1], "open": True}])
-        yield Batch([{"at": keys[5], "open": True}], keys[5])
+    def walk() -> t.Generator[Records, None, datetime | None]:
+        yield Records([{"at": keys[0], "open": False}], keys[0])
+        yield Records([{"at": keys[2], "open": True}, {"at": None, "open": True}], keys[3])
+        yield Records([{"at": keys[1], "open": True}])
+        yield Records([{"at": keys[5], "open": True}], keys[5])
         return keys[5]
 
     held = held_back(walk(), lambda row: row["at"], lambda row: row["open"])
     ends: list[datetime | None] = []
 
-    def noted() -> t.Generator[Batch, None, None]:
+    def noted() -> t.Generator[Records, None, None]:
         ends.append((yield from held))
 
     assert [batch.upto for batch in noted()] == [keys[0], keys[2], None, keys[1]]

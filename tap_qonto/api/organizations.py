@@ -14,7 +14,7 @@ import typing as t
 from collections import Counter
 from concurrent.futures import Future
 
-from tap_qonto.api.responses import Answer, Request
+from tap_qonto.api.responses import Request, Response
 from tap_qonto.errors import (
     LoginRequired,
     QontoError,
@@ -40,7 +40,7 @@ class Organizations:
     def __init__(
         self,
         settings: Settings,
-        send: Callable[[Request], Answer],
+        send: Callable[[Request], Response],
         flow: Callable[[], str],
     ) -> None:
         self._settings = settings
@@ -48,7 +48,7 @@ class Organizations:
         self._flow = flow
         self._lock = threading.Lock()
         self._rows: list[Row] | None = None
-        self._answers: dict[str, Future[Answer]] = {}
+        self._answers: dict[str, Future[Response]] = {}
         self._refusals: Counter[str] = Counter()
         self._consents: frozenset[str] = frozenset()
         self._looked_at: float | None = None
@@ -76,7 +76,7 @@ class Organizations:
         """The partitions of most streams, `{"organization_id": …}`: they share one list."""
         return [{"organization_id": one} for one in self.ids()]
 
-    def body(self, organization_id: str) -> Answer:
+    def body(self, organization_id: str) -> Response:
         """Return the answer of `GET /v2/organization`: asked once per organization.
 
         Raises what `Transport.send` raises, each time the same.
@@ -197,7 +197,7 @@ def shard_of(organization_id: str, count: int) -> int:
     return int.from_bytes(digest[:8], "big") % count + 1
 
 
-def organization_of(answer: Answer) -> Row:
+def organization_of(answer: Response) -> Row:
     """Unwrap the body of `GET /v2/organization`."""
     body = answer.body
     row = body.get("organization", body) if isinstance(body, dict) else None

@@ -20,14 +20,14 @@ import typing as t
 from collections import deque
 from concurrent.futures import Future
 
-from tap_qonto.api.rate_limit import BudgetClosed
+from tap_qonto.api.rate_limit import RateLimiterClosed
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 
-    from tap_qonto.api.responses import Answer, Request
+    from tap_qonto.api.responses import Request, Response
 
-_Batch = t.TypeVar("_Batch")
+_Item = t.TypeVar("_Item")
 
 STEP = 0.2  # seconds between looks at `interrupted` while the reader waits
 
@@ -42,7 +42,7 @@ class Fetch:
     def __init__(self, pool: _Pool, is_next: Callable[[], bool] = lambda: True) -> None:
         self._pool = pool
         self._is_next = is_next
-        self._sent: dict[Request, tuple[Future[Answer], bool]] = {}  # and if with a permit
+        self._sent: dict[Request, tuple[Future[Response], bool]] = {}  # and if with a permit
         self._own: set[Request] = set()
 
     def branch(self) -> Fetch:
@@ -51,7 +51,7 @@ class Fetch:
         branch._sent = self._sent
         return branch
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: Request) -> Response:
         """Return the answer, sent ahead or sent now. Raises what `Transport.send` raises."""
         self._own.discard(request)
         if request not in self._sent:
@@ -98,9 +98,11 @@ class Fetch:
 class _Pool:
     """Threads that send requests, first come, first served."""
 
-    def __init__(self, send: Callable[[Request], Answer], threads: int) -> None:
+    def __init__(self, send: Callable[[Request], Response], threads: int) -> None:
         self._send = send
-        self._queue: queue.SimpleQueue[tuple[Future[Answer], Request] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Future[Response], Request] | None] = (
+            queue.SimpleQueue()
+        )
         self._lock = threading.Lock()
         self._closed = False
         self._threads = threads
@@ -109,11 +111,11 @@ class _Pool:
         for number in range(threads):
             threading.Thread(target=self._work, name=f"qonto-request-{number}", daemon=True).start()
 
-    def submit(self, request: Request) -> Future[Answer]:
-        future: Future[Answer] = Future()
+    def submit(self, request: Request) -> Future[Response]:
+        future: Future[Response] = Future()
         with self._lock:
             if self._closed:
-                future.set_exception(BudgetClosed())
+                future.set_exception(RateLimiterClosed())
             else:
                 self._queue.put((future, request))
         return future
@@ -131,40 +133,40 @@ class _Pool:
                 continue
             try:
                 if self._closed:
-                    raise BudgetClosed  # noqa: TRY301 - as what the transport raises
+                    raise RateLimiterClosed  # noqa: TRY301 - as what the transport raises
                 future.set_result(self._send(request))
             except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
                 future.set_exception(error)
 
 
-class _Job(t.Generic[_Batch]):
+class _Job(t.Generic[_Item]):
     """One walk, its batches that wait, and how it ended."""
 
-    def __init__(self, key: Hashable, walk: Callable[[Fetch], Iterator[_Batch]]) -> None:
+    def __init__(self, key: Hashable, walk: Callable[[Fetch], Iterator[_Item]]) -> None:
         self.key = key
         self.walk = walk
-        self.waiting: deque[_Batch] = deque()
+        self.waiting: deque[_Item] = deque()
         self.ended = False
         self.dropped = False
-        self.error: BaseException | None = BudgetClosed()  # until it has ended otherwise
+        self.error: BaseException | None = RateLimiterClosed()  # until it has ended otherwise
 
 
-class ReadAhead(t.Generic[_Batch]):
+class Prefetch(t.Generic[_Item]):
     """Runs the walks of `plan` (key, walk) ahead of `read(key)`, which is called in plan order."""
 
     def __init__(  # noqa: PLR0913 - what is read, how, and how far ahead
         self,
-        plan: Iterable[tuple[Hashable, Callable[[Fetch], Iterator[_Batch]]]],
-        send: Callable[[Request], Answer],
+        plan: Iterable[tuple[Hashable, Callable[[Fetch], Iterator[_Item]]]],
+        send: Callable[[Request], Response],
         *,
         threads: int,
         room: int,
-        weigh: Callable[[_Batch], int],
+        weigh: Callable[[_Item], int],
         interrupted: Callable[[], None] = lambda: None,
     ) -> None:
         self._plan = iter(plan)
         self._plan_lock = threading.Lock()
-        self._jobs: deque[_Job[_Batch]] = deque()
+        self._jobs: deque[_Job[_Item]] = deque()
         self._held = 0  # weight of the batches that wait for the reader
         lock = threading.Lock()
         self._ready = threading.Condition(lock)  # the reader waits here
@@ -178,12 +180,12 @@ class ReadAhead(t.Generic[_Batch]):
         for number in range(threads):
             threading.Thread(target=self._walk_on, name=f"qonto-walk-{number}", daemon=True).start()
 
-    def read(self, key: Hashable) -> Generator[_Batch, None, None]:
+    def read(self, key: Hashable) -> Generator[_Item, None, None]:
         """Hand over the batches of the walk `key`; walks planned before it are dropped.
 
         Raises:
             KeyError: if no walk of that key is ahead in the plan.
-            BudgetClosed: closed before the walk ended.
+            RateLimiterClosed: closed before the walk ended.
             Whatever the walk raised, after the batches that came before.
         """
         job = self._reach(key)
@@ -208,7 +210,7 @@ class ReadAhead(t.Generic[_Batch]):
             self._ready.notify_all()
         self._pool.close()
 
-    def _reach(self, key: Hashable) -> _Job[_Batch]:
+    def _reach(self, key: Hashable) -> _Job[_Item]:
         while True:
             with self._ready:
                 while self._jobs and self._jobs[0].key != key:
@@ -216,7 +218,7 @@ class ReadAhead(t.Generic[_Batch]):
                 if self._jobs:
                     return self._jobs[0]
                 if self._closed:
-                    raise BudgetClosed
+                    raise RateLimiterClosed
                 if self._plan_error is not None:
                     raise self._plan_error
                 if self._exhausted:
@@ -224,7 +226,7 @@ class ReadAhead(t.Generic[_Batch]):
                 self._ready.wait(STEP)
             self._interrupted()
 
-    def _next(self, job: _Job[_Batch]) -> _Batch | None:
+    def _next(self, job: _Job[_Item]) -> _Item | None:
         """Return the next batch, or None when the walk has ended."""
         while True:
             with self._ready:
@@ -238,7 +240,7 @@ class ReadAhead(t.Generic[_Batch]):
                 self._ready.wait(STEP)
             self._interrupted()
 
-    def _drop(self, job: _Job[_Batch]) -> None:
+    def _drop(self, job: _Job[_Item]) -> None:
         """Forget `job` (the first in line); the caller holds the condition."""
         job.dropped = True
         self._held -= sum(map(self._weigh, job.waiting))
@@ -264,11 +266,11 @@ class ReadAhead(t.Generic[_Batch]):
                 job.ended = True
                 self._ready.notify_all()
 
-    def _is_next(self, job: _Job[_Batch]) -> bool:
+    def _is_next(self, job: _Job[_Item]) -> bool:
         with self._ready:
             return bool(self._jobs) and self._jobs[0] is job
 
-    def _take(self) -> _Job[_Batch] | None:
+    def _take(self) -> _Job[_Item] | None:
         """Begin the next walk of the plan; None when there is none."""
         with self._plan_lock:  # planning may need requests: the reader must not wait for it
             with self._room:
@@ -294,7 +296,7 @@ class ReadAhead(t.Generic[_Batch]):
                 self._ready.notify_all()
             return job
 
-    def _put(self, job: _Job[_Batch], batch: _Batch) -> bool:
+    def _put(self, job: _Job[_Item], batch: _Item) -> bool:
         """Queue a batch for the reader, when there is room. False: nobody wants it any more."""
         with self._room:
             while (

@@ -1,11 +1,11 @@
 """A request budget: at most N starts in any window of S seconds, for all threads together.
 
-    budget = Budget([(1000, 10), (10000, 600)])
-    with budget.request():  # entered when one more request may start
+    limiter = RateLimiter([(1000, 10), (10000, 600)])
+    with limiter.request():  # entered when one more request may start
         ...
-    budget.acquire()        # the same, where nobody says when the answer came
-    budget.hold(5)          # the server said 429: nobody starts for five seconds
-    budget.close()          # whoever waits, or comes later, gets BudgetClosed
+    limiter.acquire()        # the same, where nobody says when the answer came
+    limiter.hold(5)          # the server said 429: nobody starts for five seconds
+    limiter.close()          # whoever waits, or comes later, gets RateLimiterClosed
 
 The server counts a request at some moment between its start and its answer. Here it counts until
 a window after the answer: so no window of the server's can hold more, however differently requests
@@ -29,8 +29,8 @@ OLDEST = 100  # requests among which the next one to leave a window is looked fo
 UNANSWERED = 5.0  # seconds after which a request was surely counted, answered or not
 
 
-class BudgetClosed(Exception):  # noqa: N818 - the end of work, not an error
-    """The budget was closed: no request may start any more."""
+class RateLimiterClosed(Exception):  # noqa: N818 - the end of work, not an error
+    """The run ends: no request may start any more."""
 
 
 class _Start:
@@ -42,7 +42,7 @@ class _Start:
         self.counted = counted
 
 
-class Budget:
+class RateLimiter:
     """Shared by all threads; first come, first served. No limits: `acquire` never waits."""
 
     def __init__(self, limits: Iterable[tuple[int, float]], *, margin: float = UNANSWERED) -> None:
@@ -63,7 +63,7 @@ class Budget:
         """Wait until one more request may start; it counts until a window after its end.
 
         Raises:
-            BudgetClosed: as `acquire`.
+            RateLimiterClosed: as `acquire`.
         """
         start = self._begin()
         try:
@@ -75,7 +75,7 @@ class Budget:
         """Wait until one more request may start, and count it.
 
         Raises:
-            BudgetClosed: if the budget is closed, now or while waiting.
+            RateLimiterClosed: if it is closed, now or while waiting.
         """
         self._begin()
 
@@ -87,7 +87,7 @@ class Budget:
                 if self._closed.wait(min(delay, STEP)):
                     break
             if self._closed.is_set():
-                raise BudgetClosed
+                raise RateLimiterClosed
             start = _Start(time.monotonic() + self._margin)
             for _, starts in self._windows:
                 starts.append(start)

@@ -38,7 +38,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A body that is JSON, as it came, and when it was made (`moment_of`)."""
 
     request: Request

@@ -20,11 +20,11 @@ import requests.adapters
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from tap_qonto.api.rate_limit import BudgetClosed
+from tap_qonto.api.rate_limit import RateLimiterClosed
 from tap_qonto.api.responses import (
     NO_JSON,
-    Answer,
     Request,
+    Response,
     moment_of,
     refusal,
     retry_after,
@@ -41,7 +41,7 @@ from tap_qonto.errors import (
 )
 
 if t.TYPE_CHECKING:
-    from tap_qonto.api.rate_limit import Budget
+    from tap_qonto.api.rate_limit import RateLimiter
     from tap_qonto.auth.authenticator import ApiKeyAuthenticator, QontoAuthenticator
     from tap_qonto.settings import Settings
 
@@ -90,13 +90,13 @@ class Transport:
         self,
         settings: Settings,
         authenticator: QontoAuthenticator | ApiKeyAuthenticator,
-        budget: Budget,
+        rate_limiter: RateLimiter,
         user_agent: str,
         patience: Patience = Patience(),  # noqa: B008 - a tuple of numbers
     ) -> None:
         self._api_url = settings.api_url
         self._authenticator = authenticator
-        self._budget = budget
+        self._rate_limiter = rate_limiter
         self._patience = patience
         self._session = _session(settings, user_agent)
         self._adapter = self._session.get_adapter(settings.api_url)
@@ -115,7 +115,7 @@ class Transport:
         self.stopping = False
         """Set, also from a signal handler, to let no request start any more."""
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Response:
         """Send `request`, with retries, until the answer is JSON.
 
         Raises:
@@ -124,7 +124,7 @@ class Transport:
             RequestFailed: no usable answer after all retries.
             LoginRequired: the session is gone; from then on every request raises it.
             StoreError, SettingsError: no request can be signed; the same.
-            BudgetClosed: the run is ending.
+            RateLimiterClosed: the run is ending.
         """
         try:
             return self._patiently(request)
@@ -135,10 +135,10 @@ class Transport:
     def close(self) -> None:
         """Start no request any more and drop idle connections."""
         self._closed = True
-        self._budget.close()
+        self._rate_limiter.close()
         self._session.close()
 
-    def _with_retries(self) -> t.Callable[[Request], Answer]:
+    def _with_retries(self) -> t.Callable[[Request], Response]:
         patience = self._patience
         while_broken = backoff.on_exception(
             backoff.expo,
@@ -161,10 +161,10 @@ class Transport:
         )
         return while_throttled(while_broken(self._attempt))
 
-    def _attempt(self, request: Request) -> Answer:
+    def _attempt(self, request: Request) -> Response:
         status, headers, content, authorization = self._exchange(request)
         if status == 401 and request.stream not in self._refused:  # noqa: PLR2004
-            self._renew(request, authorization)
+            self._refresh(request, authorization)
             status, headers, content, _ = self._exchange(request)
         if status == 401:  # noqa: PLR2004
             raise self._unauthorized(request)
@@ -186,15 +186,15 @@ class Transport:
         except (ValueError, RecursionError):
             raise self._broken(NO_JSON.format(request)) from None
         self._answered()
-        return Answer(request, content, moment_of(headers))
+        return Response(request, content, moment_of(headers))
 
     def _exchange(self, request: Request) -> tuple[int, t.Mapping[str, str], bytes, str]:
         """One attempt on the wire: (status, headers, body, Authorization that was sent)."""
         self._refuse_if_hopeless(request)
-        with self._budget.request(), self._slots:
+        with self._rate_limiter.request(), self._slots:
             self._refuse_if_hopeless(request)  # meanwhile
             if self._closed or self.stopping:
-                raise BudgetClosed
+                raise RateLimiterClosed
             # prepared now: while waiting for the budget a token may have ended
             prepared = self._prepared(request)
             try:
@@ -274,7 +274,7 @@ class Transport:
                 raise TimeoutError
         return b"".join(parts)
 
-    def _renew(self, request: Request, authorization: str) -> None:
+    def _refresh(self, request: Request, authorization: str) -> None:
         # Q81: with an API key it is the answer of OAuth-only endpoints; of `/v2/organization`,
         # which takes keys, it says that the key is wrong
         if self._authenticator.flow == "api_key" and request.path != "/v2/organization":
@@ -283,12 +283,12 @@ class Transport:
                 "refused to an API key: it takes an OAuth application",
                 401,
             )
-        self._authenticator.renew(authorization)
+        self._authenticator.refresh(authorization)
 
     def _unauthorized(self, request: Request) -> QontoError:
         """Tell a stream that answers 401 to any token from a session that ended.
 
-        Such a stream gets no second renewal: 200 answers 401 an hour throttle the address (Q12).
+        Such a stream gets no second refresh: 200 answers 401 an hour throttle the address (Q12).
         """
         of_all = "user_organizations" if self._authenticator.flow == "user" else "organization"
         with self._asking_elsewhere:
@@ -325,7 +325,7 @@ class Transport:
                 self._throttled_since = time.monotonic()
             if wait is None:
                 wait = min(60.0, 2.0 ** (self._throttles + 1))
-            if self._budget.hold(backoff.random_jitter(wait)):
+            if self._rate_limiter.hold(backoff.random_jitter(wait)):
                 self._throttles += 1
                 logger.warning("Qonto's request limit is used up: waiting %.0f s.", wait)
         return _Throttled(_used_up(request))

@@ -1,6 +1,6 @@
 """A live `Authorization` on every request: OAuth sessions and API keys.
 
-How sessions are renewed is in `renewal`; here they are shared by the threads of one process.
+How sessions are refreshed is in `refresh`; here they are shared by the threads of one process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
     import requests
 
-    from tap_qonto.auth.refresh import Renewal
+    from tap_qonto.auth.refresh import Refresher
     from tap_qonto.auth.token_store import Session
     from tap_qonto.settings import Settings
 
@@ -39,19 +39,19 @@ class QontoAuthenticator(OAuthAuthenticator):
         self._settings = settings
         self._before_request = before_request
         self._mutex = threading.RLock()
-        self._renewal: Renewal | None = None
+        self._refresher: Refresher | None = None
         self._current: tuple[Session, float] | None = None  # and the monotonic end of its use
 
     @property
-    def renewal(self) -> Renewal:
+    def refresher(self) -> Refresher:
         """The session's keeper, made at first use."""
         with self._mutex:
-            if self._renewal is None:
+            if self._refresher is None:
                 # SQLAlchemy and cryptography load slowly: only where a session is needed
-                from tap_qonto.auth.refresh import Renewal  # noqa: PLC0415
+                from tap_qonto.auth.refresh import Refresher  # noqa: PLC0415
 
-                self._renewal = Renewal(self._settings, before_request=self._before_request)
-            return self._renewal
+                self._refresher = Refresher(self._settings, before_request=self._before_request)
+            return self._refresher
 
     @property
     def granted_scopes(self) -> frozenset[str] | None:
@@ -72,13 +72,13 @@ class QontoAuthenticator(OAuthAuthenticator):
 
     def session(self) -> Session:
         """Return a session with a live access token."""
-        current, renewal = self._current, self._renewal
-        if current and time.monotonic() < current[1] and not (renewal and renewal.unsaved):
+        current, refresher = self._current, self._refresher
+        if current and time.monotonic() < current[1] and not (refresher and refresher.unsaved):
             return current[0]
         with self._mutex:  # and look again: another thread may have been faster
-            self.renewal.save_unsaved()
+            self.refresher.save_unsaved()
             if not (self._current and self.is_token_valid()):
-                self._use(self.renewal.live())
+                self._use(self.refresher.live())
             return t.cast("tuple[Session, float]", self._current)[0]
 
     def is_token_valid(self) -> bool:
@@ -90,7 +90,7 @@ class QontoAuthenticator(OAuthAuthenticator):
         """Get a live access token: the store's, or by a refresh."""
         self.access_token = self.session().access_token
 
-    def renew(self, rejected: str) -> None:
+    def refresh(self, rejected: str) -> None:
         """After a 401: replace the token, unless another thread or process already did.
 
         `rejected` is the value of the `Authorization` header that was refused.
@@ -100,7 +100,7 @@ class QontoAuthenticator(OAuthAuthenticator):
             if self._current and self._current[0].access_token != token and self.is_token_valid():
                 return
             self._current = None
-            self._use(self.renewal.live(rejected=token))
+            self._use(self.refresher.live(rejected=token))
 
     def close(self) -> None:
         """Save what could not be saved before; to be called at the end of a run.
@@ -109,23 +109,23 @@ class QontoAuthenticator(OAuthAuthenticator):
             StoreError: the newest pair is only in memory and dies with this process.
         """
         with self._mutex:
-            renewal = self._renewal
-            if renewal is None or renewal.unsaved is None:
+            refresher = self._refresher
+            if refresher is None or refresher.unsaved is None:
                 return
-            renewal.save_unsaved(at_once=True)
-            if renewal.unsaved:
+            refresher.save_unsaved(at_once=True)
+            if refresher.unsaved:
                 raise StoreError(
                     "The session was refreshed, but the new tokens could not be written to the "
-                    f"token store ({renewal.store.where}), and the old ones end within a minute. "
+                    f"token store ({refresher.store.where}), and the old ones end within a minute. "
                     "Make it writable and run again at once, or run `tap-qonto-auth login`."
                 )
 
     def _use(self, session: Session) -> None:
-        self._current = session, time.monotonic() + self.renewal.good_for(session)
+        self._current = session, time.monotonic() + self.refresher.good_for(session)
 
 
 class ApiKeyAuthenticator(APIAuthenticatorBase):
-    """Puts an API key on every request: one organization, no session, nothing to renew."""
+    """Puts an API key on every request: one organization, no session, nothing to refresh."""
 
     flow = "api_key"
     granted_scopes: frozenset[str] | None = None
@@ -141,7 +141,7 @@ class ApiKeyAuthenticator(APIAuthenticatorBase):
         request.headers["Authorization"] = self._header
         return request
 
-    def renew(self, rejected: str) -> None:  # noqa: ARG002 - there is only one key
+    def refresh(self, rejected: str) -> None:  # noqa: ARG002 - there is only one key
         """After a 401: nothing can be renewed, so LoginRequired is raised."""
         raise LoginRequired(
             f"Qonto does not accept the API key of {self._login}: copy login and secret key from "
@@ -157,7 +157,7 @@ def authenticator_for(
 ) -> QontoAuthenticator | ApiKeyAuthenticator:
     """Make the authenticator that `settings` ask for; touches neither disk nor network.
 
-    `before_request` is called before every token request, so that a budget can count it.
+    `before_request` is called before every token request, so that a rate limiter can count it.
     """
     if settings.api_key_login:
         return ApiKeyAuthenticator(settings)

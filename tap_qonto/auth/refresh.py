@@ -61,7 +61,7 @@ def open_store(settings: Settings) -> TokenStore:
     )
 
 
-class Renewal:
+class Refresher:
     """Gives a live session: the store's, or one it gets from the token endpoint and stores.
 
     For one thread at a time; other processes are held off by the store. `unsaved` is a pair that

@@ -12,7 +12,7 @@ import webbrowser
 import click
 
 from tap_qonto.api.organizations import Organizations
-from tap_qonto.api.rate_limit import Budget
+from tap_qonto.api.rate_limit import RateLimiter
 from tap_qonto.api.transport import Transport
 from tap_qonto.auth.authenticator import authenticator_for
 from tap_qonto.auth.refresh import misconfigured, open_store, warn_if_it_dies
@@ -48,9 +48,9 @@ def log_in(authorization: Authorization, *, browser: bool) -> None:
 def consented(settings: Settings) -> list[Organization]:
     """Ask Qonto which organizations the session sees: id, name and role of each."""
     everything = dataclasses.replace(settings, organization_ids=None, shard=None)
-    budget = Budget(settings.rate_limits)
-    authenticator = authenticator_for(settings, before_request=budget.acquire)
-    transport = Transport(everything, authenticator, budget, "tap-qonto-auth")
+    rate_limiter = RateLimiter(settings.rate_limits)
+    authenticator = authenticator_for(settings, before_request=rate_limiter.acquire)
+    transport = Transport(everything, authenticator, rate_limiter, "tap-qonto-auth")
     try:
         rows = Organizations(everything, transport.send, lambda: authenticator.flow).rows()
     finally:

@@ -224,8 +224,8 @@ def refresh(settings: Settings) -> None:
     from tap_qonto.auth.refresh import REFRESH_LIFETIME, moment  # noqa: PLC0415 - --help stays fast
 
     authenticator = t.cast("QontoAuthenticator", authenticator_for(settings))
-    former = authenticator.renewal.store.load().session
-    authenticator.renew(f"Bearer {former.access_token if former else ''}")
+    former = authenticator.refresher.store.load().session
+    authenticator.refresh(f"Bearer {former.access_token if former else ''}")
     session = authenticator.session()
     authenticator.close()
     ends = moment(session.refreshed_at + REFRESH_LIFETIME)

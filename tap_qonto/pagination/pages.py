@@ -82,7 +82,7 @@ class Page(t.NamedTuple):
     """The sort keys of the rows; filled in by `ask`, so that each is read once."""
 
 
-class Batch(t.NamedTuple):
+class Records(t.NamedTuple):
     """Rows to emit, and a moment: with them, every row up to it has been handed over."""
 
     rows: list[Row]
@@ -90,7 +90,7 @@ class Batch(t.NamedTuple):
 
 
 @dataclass
-class Trust:
+class Observed:
     """What was found out about a list of the API, shared by all partitions of a stream."""
 
     filters: bool = True
@@ -129,7 +129,7 @@ class Listing:
     """Rows of a full page: what is asked for, or what came, if that was less."""
     can_close: bool = True
     """Does the list take an upper bound at all?"""
-    trust: Trust = field(default_factory=Trust)
+    observed: Observed = field(default_factory=Observed)
     warn: Callable[[str], None] = lambda _: None
     """Say something about this list, for the log and the closing report."""
 
@@ -217,7 +217,7 @@ class Memory:
 
 def opening(listing: Listing, since: datetime | None) -> Query:
     """Return the query of the first page of what changed since then."""
-    listing.size = listing.trust.size or listing.size
+    listing.size = listing.observed.size or listing.size
     return Query(since=since - TICK if since else None, size=listing.size)
 
 
@@ -229,16 +229,16 @@ def ask(listing: Listing, query: Query) -> Page:
     (Q19), the same: totals may be wrong, and pages shorter than they were asked for (Q22). Where
     the count tells of more, it must also still be what it was: then no row left it in between.
     """
-    trust = listing.trust
+    observed = listing.observed
     page = listing.page(query)
     if query.number == 1 and page.is_last and lacks(listing, len(page.rows), page.total):
         page = listing.page(query)
         if page.is_last and lacks(listing, len(page.rows), page.total):
-            trust.counts = False
+            observed.counts = False
             listing.warn(f"Qonto counts {page.total} rows and gave {len(page.rows)}, twice")
     count, is_cut = len(page.rows), False
     if 0 < count < query.size and not (page.is_last and page.total is not None):
-        is_last = count < trust.longest
+        is_last = count < observed.longest
         if not is_last:
             behind = listing.page(query._replace(number=query.number + 1)).rows
             is_cut = bool(behind) and not (page.total is None and behind[0] == page.rows[0])
@@ -251,10 +251,10 @@ def ask(listing: Listing, query: Query) -> Page:
         if query.size == listing.size:
             listing.size = count
             if is_cut or count > query.size:  # else it is this list alone that moved
-                trust.size = count
+                observed.size = count
         else:
-            trust.sizes = False
-    trust.longest = max(trust.longest, count)
+            observed.sizes = False
+    observed.longest = max(observed.longest, count)
     return page._replace(keys=[*map(listing.key, page.rows)])
 
 
@@ -278,8 +278,8 @@ def honours(listing: Listing, page: Page, since: datetime | None) -> bool:
     lowest = min((key for key in page.keys if key is not None), default=None)
     if since is None or lowest is None or lowest >= since - SECOND:
         return True
-    if listing.trust.filters:
-        listing.trust.filters = False
+    if listing.observed.filters:
+        listing.observed.filters = False
         listing.warn("Qonto ignores the filter on changes here: all rows are read each time")
     return False
 
@@ -293,7 +293,7 @@ def lowest(moments: list[datetime | None]) -> datetime | None:
 def lacks(listing: Listing, seen: int, *totals: int | None) -> bool:
     """Were fewer rows seen than each of these counts says?"""
     told = [total for total in totals if total is not None]
-    return listing.trust.counts and len(told) == len(totals) and seen < min(told)
+    return listing.observed.counts and len(told) == len(totals) and seen < min(told)
 
 
 def _number(value: t.Any) -> int | None:

@@ -1,6 +1,6 @@
 """How each kind of list is read from end to end: which rows, in which order, with what bookmark.
 
-Every walk is a generator: it yields `Batch`es and returns the bookmark of the partition, the
+Every walk is a generator: it yields `Records`es and returns the bookmark of the partition, the
 moment from which the next run reads; None where there is nothing to remember. It runs on any
 thread and knows no Singer. Why no row is lost: see `pagination`.
 """
@@ -16,11 +16,11 @@ from tap_qonto.pagination.pages import (
     MARGIN,
     NEVER,
     SECOND,
-    Batch,
     Listing,
     Memory,
     Page,
     Query,
+    Records,
     Row,
     ask,
     frozen,
@@ -44,7 +44,7 @@ if t.TYPE_CHECKING:
 
 WORTH = 3  # pages: so many are read by key in the time of a leap
 
-Walk: t.TypeAlias = "Generator[Batch, None, datetime | None]"
+Walk: t.TypeAlias = "Generator[Records, None, datetime | None]"
 
 
 def changed(listing: Listing, since: datetime | None) -> Walk:
@@ -83,21 +83,21 @@ class _ByKey:
             if has_moved:
                 self._reached = top
             if self._is_end(page):
-                yield Batch(rows, self._upto or self._bookmark())
+                yield Records(rows, self._upto or self._bookmark())
                 if not page.is_last or not lacks(listing, memory.seen, self._first.total):
                     return self._upto or self._bookmark()
                 self._first = ask(listing, query)  # rows may have been deleted meanwhile
                 if not lacks(listing, memory.seen, self._first.total):
                     return self._upto or self._bookmark()
                 break
-            yield Batch(rows, self._bookmark())
+            yield Records(rows, self._bookmark())
             page = yield from (self._next(page) if has_moved else self._past(page))
         if page is None:
             return self._bookmark()
         is_proven = yield from by_number(listing, query, self._first)
         return self._upto if is_proven else self._since
 
-    def _next(self, page: Page) -> Generator[Batch, None, Page]:
+    def _next(self, page: Page) -> Generator[Records, None, Page]:
         """Leap if that is worth it now; ask for the page at the key then reached."""
         listing, reached, upto = self._listing, t.cast("datetime", self._reached), self._upto
         left = (page.total or 0) - len(page.rows)
@@ -119,7 +119,7 @@ class _ByKey:
         self._from = self._reached
         return ask(self._listing, opening(self._listing, self._reached))
 
-    def _past(self, page: Page) -> Generator[Batch, None, Page | None]:
+    def _past(self, page: Page) -> Generator[Records, None, Page | None]:
         """Get past a page that does not move the key: return one that does, or the last.
 
         Its rows have one key, or keys behind `upto`, or the lower bound is cut to whole seconds.
@@ -130,14 +130,14 @@ class _ByKey:
         self._memory.only(page)
         self._from = reached
         for rows, other in numbered(listing, window, self._memory, offset=len(page.rows)):
-            yield Batch(rows, self._bookmark())
+            yield Records(rows, self._bookmark())
             if self._is_end(other) or (self._settled(other) or NEVER) >= enough:
                 return other
         # page sizes can't be chosen
         if not (reached and upto and reached < upto):
             if not upto:  # nothing can be proven
                 for rows, _ in plain(listing, window, self._memory):
-                    yield Batch(rows)
+                    yield Records(rows)
             return None
         pages = max(2, -(-(page.total or 0) // listing.size))
         for more in range(PATIENCE):
@@ -197,15 +197,15 @@ def newest_first(listing: Listing, since: datetime | None) -> Walk:
     query = Query(size=listing.size)
     first = page = ask(listing, query)
     memory = Memory(listing)
-    yield Batch(memory.new(first))
+    yield Records(memory.new(first))
     if not (first.is_last or _is_older(listing, first, since)):
         for rows, page in numbered(listing, query, memory, offset=len(first.rows)):
-            yield Batch(rows)
+            yield Records(rows)
             if _is_older(listing, page, since):
                 return frozen(first.date)
         if not page.is_last:
             for rows, _ in plain(listing, query, memory):
-                yield Batch(rows)
+                yield Records(rows)
             return since
     return frozen(first.date)
 
@@ -235,7 +235,7 @@ def merged(listings: list[Listing], since: datetime | None) -> Walk:
             uptos[number] = end.value
             del walks[number]
         else:
-            yield Batch(rows, lowest(uptos))
+            yield Records(rows, lowest(uptos))
     return lowest(uptos)
 
 
@@ -257,7 +257,7 @@ def held_back(
             created = key(row)
             if created and is_open(row) and (earliest is None or created < earliest):
                 earliest = created
-        yield Batch(rows, min(upto, earliest) if upto and earliest else upto)
+        yield Records(rows, min(upto, earliest) if upto and earliest else upto)
 
 
 @dataclass
@@ -274,7 +274,7 @@ class _Pace:
             self.rest -= 1
             return 0
         pages = min(self.span, (left + 1) // listing.size)  # it begins one row earlier
-        return pages if listing.trust.leaps and pages > WORTH else 0
+        return pages if listing.observed.leaps and pages > WORTH else 0
 
     def leapt(self, *, well: bool) -> None:
         """Note how a leap ended."""

@@ -7,7 +7,7 @@ import typing as t
 from collections import deque
 
 from tap_qonto.errors import RequestFailed, RequestRejected
-from tap_qonto.pagination.pages import TICK, Batch, Memory, ask, lacks, opening
+from tap_qonto.pagination.pages import TICK, Memory, Records, ask, lacks, opening
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -36,7 +36,7 @@ def numbered(
     first: Row | None = None  # of the former page, which was asked for at
     start = -1
     try:
-        while listing.trust.sizes and listing.size >= SMALLEST:
+        while listing.observed.sizes and listing.size >= SMALLEST:
             query = steps.following()
             page = ask(listing, query)
             repeats = query.start > start >= 0 and page.rows[:1] == [first]
@@ -49,7 +49,7 @@ def numbered(
             if page.is_last:
                 return
             steps.forward(start + len(page.rows), page.total or 0, is_new=bool(rows))
-            listing.trust.overlaps |= start > 0
+            listing.observed.overlaps |= start > 0
     finally:
         listing.forget()
 
@@ -106,10 +106,10 @@ class _Steps:
         self._missed(misses)
 
     def _missed(self, misses: int) -> None:
-        trust, size = self._listing.trust, self._listing.size
+        observed, size = self._listing.observed, self._listing.size
         self._misses += misses
-        if self._misses > PATIENCE // 3 and not trust.overlaps:
-            trust.sizes = False  # never, on no page of the stream
+        if self._misses > PATIENCE // 3 and not observed.overlaps:
+            observed.sizes = False  # never, on no page of the stream
         elif self._misses > PATIENCE + 2 * self._furthest // size:
             raise RequestFailed(
                 "the list changes faster than it can be read, has no stable order, or ignores "
@@ -167,7 +167,7 @@ def leap(  # noqa: PLR0913 - where from, to, and how
     pages: int,
     *,
     is_closed: bool,
-) -> Generator[Batch, None, Landing | None]:
+) -> Generator[Records, None, Landing | None]:
     """Read `pages` full pages from `reached` on, in parallel, by the place.
 
     Returns None if it is not proven that nothing is missing. Rows of a key before `upto` can only
@@ -178,7 +178,7 @@ def leap(  # noqa: PLR0913 - where from, to, and how
     try:
         pages, last, bound = _far(listing, window, pages, reached, upto)
     except RequestRejected:
-        listing.trust.leaps = False
+        listing.observed.leaps = False
         return None
     if last is None:
         return None
@@ -198,12 +198,12 @@ def leap(  # noqa: PLR0913 - where from, to, and how
                 for name, key in zip(memory.last, page.keys, strict=True)
                 if key is not None and key < bound
             )
-            yield Batch(fresh, reached)
+            yield Records(fresh, reached)
             if page.total != last.total or len(page.rows) != size or not is_ascending(page.keys):
                 return None
     finally:
         listing.forget()
-    yield Batch(memory.new(last), reached)
+    yield Records(memory.new(last), reached)
     if len(names) != place or not is_ascending(keys):
         return None
     if last.is_last and not is_closed:
@@ -214,19 +214,19 @@ def leap(  # noqa: PLR0913 - where from, to, and how
 
 def closes(listing: Listing, reached: datetime, left: int) -> bool:
     """Ask, once per stream, if an upper bound cuts the list and its count: `left` are behind it."""
-    trust = listing.trust
-    if trust.closes is None and listing.can_close:
+    observed = listing.observed
+    if observed.closes is None and listing.can_close:
         try:
             page = ask(listing, opening(listing, reached)._replace(until=reached))
         except RequestRejected:
-            trust.closes = False
+            observed.closes = False
         else:
             is_cut = all(key and key <= reached for key in page.keys)
             if not is_cut or (page.is_last and page.total != len(page.rows)):
-                trust.closes = False
+                observed.closes = False
             elif page.total is not None and page.total < left:
-                trust.closes = True
-    return bool(trust.closes)
+                observed.closes = True
+    return bool(observed.closes)
 
 
 def _far(
@@ -270,7 +270,7 @@ def _far(
     return number, None, upto
 
 
-def by_number(listing: Listing, query: Query, first: Page) -> Generator[Batch, None, bool]:
+def by_number(listing: Listing, query: Query, first: Page) -> Generator[Records, None, bool]:
     """Read the list that begins with `first`, by the witness; once more if rows are lacking.
 
     Returns whether nothing can have been lost: False if page sizes can't be chosen.
@@ -282,19 +282,19 @@ def by_number(listing: Listing, query: Query, first: Page) -> Generator[Batch, N
     for _ in range(2):
         page, memory = first, Memory(listing)
         if offset:
-            yield Batch(memory.new(first))
+            yield Records(memory.new(first))
             if first.is_last:
                 return True
         for rows, page in numbered(listing, query, memory, offset=offset):  # noqa: B007 - used below
-            yield Batch(rows)
+            yield Records(rows)
         is_proven = page.is_last
         if not is_proven:
             for rows, page in plain(listing, query, memory):  # noqa: B007 - used below
-                yield Batch(rows)
+                yield Records(rows)
         if not lacks(listing, memory.seen, first.total, page.total):
             return is_proven
         offset = 0
-    listing.trust.counts = False
+    listing.observed.counts = False
     listing.warn(f"Qonto counts {page.total} rows and gave {memory.seen}, twice")
     return is_proven
 

@@ -9,7 +9,7 @@ from singer_sdk import typing as th
 
 from tap_qonto.api.responses import Request
 from tap_qonto.errors import RequestFailed
-from tap_qonto.pagination.pages import Batch, Query, page_of
+from tap_qonto.pagination.pages import Query, Records, page_of
 from tap_qonto.streams.bases import PerAccountStream, PerRowStream
 from tap_qonto.streams.client import QontoStream
 from tap_qonto.sync.rows import timestamp
@@ -39,7 +39,7 @@ class BankAccounts(QontoStream):
             organization_id = context["organization_id"]
             accounts = self.run.organizations.accounts(organization_id)
             others = (dict(one) for one in accounts if one["id"] not in listed)
-            yield Batch([self._shape(one, organization_id) for one in others])
+            yield Records([self._shape(one, organization_id) for one in others])
         return None
 
 
@@ -91,7 +91,7 @@ class BankAccountBalances(QontoStream):
             }
             for account in accounts
         ]
-        yield Batch(rows)
+        yield Records(rows)
         return observed
 
 
@@ -168,7 +168,7 @@ class TransactionCounts(QontoStream):
                     "observed_at": timestamp(answer.date or datetime.now(timezone.utc)),
                 }
             )
-        yield Batch(rows)
+        yield Records(rows)
         return None
 
 

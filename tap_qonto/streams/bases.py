@@ -29,7 +29,7 @@ from tap_qonto.errors import (
     RequestFailed,
     RequestRejected,
 )
-from tap_qonto.pagination.pages import Batch, Query
+from tap_qonto.pagination.pages import Query, Records
 from tap_qonto.pagination.readers import (
     changed,
     changed_unsorted,
@@ -61,7 +61,7 @@ class OneRowStream(QontoStream):
         del since
         body = fetch(self.request(context["organization_id"], Query())).body
         row = body.get(self.envelope, body) if isinstance(body, dict) else None
-        yield Batch([self.one_row(row, context["organization_id"])])
+        yield Records([self.one_row(row, context["organization_id"])])
         return None
 
     def one_row(self, row: t.Any, organization_id: str) -> Record:

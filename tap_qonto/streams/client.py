@@ -17,7 +17,7 @@ from singer_sdk.schema.source import StreamSchema
 from tap_qonto.api.contract import CONTRACT, endpoints, row_facts
 from tap_qonto.api.responses import Request
 from tap_qonto.errors import RequestDenied, RequestFailed
-from tap_qonto.pagination.pages import Listing, Page, Query, Trust, page_of
+from tap_qonto.pagination.pages import Listing, Observed, Page, Query, page_of
 from tap_qonto.pagination.readers import whole
 from tap_qonto.sync.rows import moment_of, row_shaper, timestamp
 from tap_qonto.sync.stream import PartitionedStream
@@ -63,7 +63,7 @@ class QontoStream(PartitionedStream):
         self.is_paged = endpoint.pagination["style"] != "none"
         self.page_size: int = endpoint.pagination.get("max-size") or 100
         self.known_fields = facts.known
-        self.trust = Trust()
+        self.observed = Observed()
         self._shape = row_shaper(facts, self._unreadable)
         own = [key for key in self.primary_keys if key != "organization_id"]
         self.identity: Callable[[Record], Hashable] = itemgetter(*own) if own else lambda _: None
@@ -136,7 +136,7 @@ class QontoStream(PartitionedStream):
             key=self.key,
             size=self.page_size,
             can_close=self.until_param is not None,
-            trust=self.trust,
+            observed=self.observed,
             warn=functools.partial(self.run.report.warned, self.name, organization_id),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from tap_qonto.api.organizations import organization_of
-from tap_qonto.pagination.pages import Batch
+from tap_qonto.pagination.pages import Records
 from tap_qonto.streams.bases import OneRowStream
 from tap_qonto.streams.client import QontoStream
 
@@ -30,7 +30,7 @@ class UserOrganizations(QontoStream):
 
     def read(self, context: Mapping[str, t.Any], fetch: Fetch) -> Walk:  # noqa: ARG002
         """Hand over what was found out at the start of the run."""
-        yield Batch([self._shape(row, None) for row in self.run.organizations.rows()])
+        yield Records([self._shape(row, None) for row in self.run.organizations.rows()])
         return None
 
 
@@ -49,7 +49,7 @@ class Organization(OneRowStream):
         """Read the answer that the run keeps for everybody."""
         organization_id = context["organization_id"]
         row = organization_of(self.run.organizations.body(organization_id))
-        yield Batch([self.one_row(row, organization_id)])
+        yield Records([self.one_row(row, organization_id)])
         return None
 
 

@@ -9,7 +9,7 @@ import time
 import typing as t
 
 if t.TYPE_CHECKING:
-    from tap_qonto.api.rate_limit import Budget
+    from tap_qonto.api.rate_limit import RateLimiter
 
 logger = logging.getLogger("tap-qonto")
 
@@ -21,8 +21,8 @@ BAR_WIDTH = 24
 class Progress:
     """Counts partitions and rows; speaks on the reader's thread only."""
 
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+    def __init__(self, rate_limiter: RateLimiter) -> None:
+        self._rate_limiter = rate_limiter
         self._bar = sys.stderr.isatty()
         self._begin = self._spoke = time.monotonic()
         self._requests = 0
@@ -51,7 +51,7 @@ class Progress:
         if now - self._spoke < (BAR_INTERVAL if self._bar else INTERVAL):
             return
         line = self._line(now)
-        self._spoke, self._requests = now, self._budget.started
+        self._spoke, self._requests = now, self._rate_limiter.started
         if self._bar:
             width = shutil.get_terminal_size().columns - 1
             # and back to the start of the line, where a line of the log may come
@@ -70,21 +70,21 @@ class Progress:
                 "Read %d rows of %d partitions with %d requests in %.1f s.",
                 self.rows,
                 self._done,
-                self._budget.started,
+                self._rate_limiter.started,
                 seconds,
             )
 
     def _line(self, now: float) -> str:
         total = sum(self._planned.values())
-        rate = (self._budget.started - self._requests) / max(now - self._spoke, 0.001)
-        left = self._budget.left()
+        rate = (self._rate_limiter.started - self._requests) / max(now - self._spoke, 0.001)
+        left = self._rate_limiter.left()
         parts = [f"{self._done}/{total} partitions"]
         if self._stream:
             parts.append(self._stream)
         parts += [f"{self.rows} rows", f"{rate:.0f} requests/s"]
         if left is not None:
             parts.append(f"{left} requests left in the window")
-        if (wait := self._budget.waiting_until - now) > 0:
+        if (wait := self._rate_limiter.waiting_until - now) > 0:
             parts.append(f"waiting {wait:.0f} s for the request limit")
         if self._bar:
             filled = int(BAR_WIDTH * self._done / total) if total else 0

@@ -9,8 +9,8 @@ import typing as t
 from concurrent.futures import Future, wait
 
 from tap_qonto.api.organizations import Organizations
-from tap_qonto.api.prefetch import STEP, Fetch, ReadAhead
-from tap_qonto.api.rate_limit import Budget, BudgetClosed
+from tap_qonto.api.prefetch import STEP, Fetch, Prefetch
+from tap_qonto.api.rate_limit import RateLimiter, RateLimiterClosed
 from tap_qonto.api.transport import Transport
 from tap_qonto.auth.authenticator import authenticator_for
 from tap_qonto.sync.progress import Progress
@@ -64,13 +64,13 @@ class Run:
     ) -> None:
         self.settings = settings
         self.report = Report(denied_is_failure=settings.on_denied == "fail")
-        self.budget = Budget(settings.rate_limits)
-        self.authenticator = authenticator_for(settings, before_request=self.budget.acquire)
-        self.transport = Transport(settings, self.authenticator, self.budget, user_agent)
+        self.rate_limiter = RateLimiter(settings.rate_limits)
+        self.authenticator = authenticator_for(settings, before_request=self.rate_limiter.acquire)
+        self.transport = Transport(settings, self.authenticator, self.rate_limiter, user_agent)
         self.organizations = Organizations(
             settings, self.transport.send, lambda: self.authenticator.flow
         )
-        self.progress = Progress(self.budget)
+        self.progress = Progress(self.rate_limiter)
         self._streams = streams
         self._write_state = write_state
         self.planning = threading.RLock()
@@ -80,8 +80,8 @@ class Run:
     # -- reading ---------------------------------------------------------------------------
 
     @functools.cached_property
-    def _ahead(self) -> ReadAhead[Lines]:
-        return ReadAhead(
+    def _ahead(self) -> Prefetch[Lines]:
+        return Prefetch(
             self._plan(),
             self.transport.send,
             threads=self.settings.concurrency,
@@ -143,7 +143,7 @@ class Run:
             self.checkpoint()
         try:
             return future.result()
-        except BudgetClosed:
+        except RateLimiterClosed:
             self.checkpoint()
             raise
 

@@ -17,7 +17,7 @@ from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.helpers._util import utc_now
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
-from tap_qonto.api.rate_limit import BudgetClosed
+from tap_qonto.api.rate_limit import RateLimiterClosed
 from tap_qonto.errors import LoginRequired, QontoError, RequestDenied
 from tap_qonto.sync.rows import moment_of, timestamp
 from tap_qonto.sync.writers import IndexedState, Lines, RowMessage, append_line
@@ -105,7 +105,7 @@ class PartitionedStream(Stream):
                 self.run.report.denied(self.name, None, missing)
             try:
                 self._contexts = [] if missing else self.contexts()
-            except (QontoError, BudgetClosed):
+            except (QontoError, RateLimiterClosed):
                 raise
             except Exception as error:
                 self.logger.debug("Unexpected in %s", self.name, exc_info=True)
@@ -264,7 +264,7 @@ class PartitionedStream(Stream):
                 self._remember(context, lines.upto)
         except LoginRequired:
             raise
-        except BudgetClosed:
+        except RateLimiterClosed:
             self.run.checkpoint()
             raise
         except RequestDenied as error:

@@ -28,7 +28,7 @@ def run(settings: Settings, pipe: Connection) -> None:
     """Be a process that needs a token; tells the exit code and the sentence."""
     refresh.PAUSE = 0.05
     auth = authenticator_for(settings)
-    auth.renewal.store.load()  # imports and first steps are done: the refresh is what is killed
+    auth.refresher.store.load()  # imports and first steps are done: the refresh is what is killed
     pipe.send("ready")
     pipe.recv()
     try:
@@ -44,7 +44,7 @@ def start_together(settings: Settings, barrier: Barrier, pipe: Connection) -> No
     refresh.PAUSE = 0.05
     auth = authenticator_for(settings)
     with contextlib.suppress(QontoError):
-        auth.renewal.store.load()
+        auth.refresher.store.load()
     barrier.wait()
     try:
         answer = requests.get(f"{settings.api_url}/v2/organization", auth=auth, timeout=30)

@@ -143,7 +143,7 @@ def test_sixteen_threads_that_all_got_a_401_make_one_refresh(
     auth = open_session(session)
     rejected = f"Bearer {auth.session().access_token}"
     server.access_tokens.clear()
-    together(16, lambda: auth.renew(rejected))
+    together(16, lambda: auth.refresh(rejected))
     assert ask(server, auth).status_code == 200
     assert server.refreshes == 1
 
@@ -153,9 +153,9 @@ def test_after_a_401_the_token_that_another_process_got_is_used(
 ) -> None:
     mine, others = open_session(session), open_session(session)
     rejected = f"Bearer {mine.session().access_token}"
-    others.renew(rejected)
+    others.refresh(rejected)
     assert ask(server, mine).status_code == 401
-    mine.renew(rejected)
+    mine.refresh(rejected)
     assert ask(server, mine).status_code == 200
     assert server.refreshes == 1
 
@@ -179,7 +179,7 @@ def test_a_token_written_by_a_machine_whose_clock_is_an_hour_off_still_works(
     auth = open_session(session)
     assert ask(server, auth).status_code == 200
     server.access_tokens.clear()  # and when it really ends, a 401 mends it
-    auth.renew(f"Bearer {auth.session().access_token}")
+    auth.refresh(f"Bearer {auth.session().access_token}")
     assert ask(server, auth).status_code == 200
 
 
@@ -254,7 +254,7 @@ def test_an_api_key_is_sent_as_it_is_and_cannot_be_renewed(
     assert request.headers["Authorization"] == f"atelier-1234:{MARK}-key"
     assert (auth.flow, auth.granted_scopes) == ("api_key", None)
     with refused(LoginRequired, "API key of atelier-1234"):
-        auth.renew(request.headers["Authorization"])
+        auth.refresh(request.headers["Authorization"])
     auth.close()
 
 

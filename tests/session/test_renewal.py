@@ -88,7 +88,7 @@ def test_a_failed_refresh_is_not_tried_again_by_every_thread(
 
     assert together(16, fails) == ["failed"] * 16
     assert server.refreshes <= 5  # of one thread, within its grace
-    auth.renewal._failed = None  # 30 seconds later
+    auth.refresher._failed = None  # 30 seconds later
     server.faults.clear()
     assert ask(server, auth).status_code == 200
 
@@ -99,7 +99,7 @@ def test_an_unreachable_server_costs_nothing(server: TokenServer, session: Setti
     store = open_store(session)
     deaf = dataclasses.replace(session, token_store=session.token_store)
     auth = open_session(deaf)
-    auth.renewal.endpoint.url = "http://127.0.0.1:9/oauth2/token"
+    auth.refresher.endpoint.url = "http://127.0.0.1:9/oauth2/token"
     with refused(RequestFailed, r"can't be reached\. The session is unharmed"):
         auth.session()
     assert store.load().intent is None
@@ -263,7 +263,7 @@ def test_a_pair_that_cannot_be_written_is_used_and_written_later(
     blocker.close()
     server.on_token = None
     monkeypatch.setattr(refresh, "SAVE_AGAIN", 0)
-    auth.renewal._save_at = 0
+    auth.refresher._save_at = 0
     assert ask(server, auth).status_code == 200  # asking for the token is enough
     auth.close()
     assert ask(server, open_session(session)).status_code == 200
@@ -280,7 +280,7 @@ def test_a_pair_in_memory_is_renewed_from_memory(
     server.on_token = lambda: [blocker.execute(statement) for statement in begin]
     auth = open_session(session)
     rejected = f"Bearer {auth.session().access_token}"
-    auth.renew(rejected)
+    auth.refresh(rejected)
     assert ask(server, auth).status_code == 200
     assert server.refreshes == 2
     blocker.rollback()
