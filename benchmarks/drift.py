@@ -1,6 +1,6 @@
 """What page numbers lose while a list changes: `python -m benchmarks.drift`. Ours must lose 0.
 
-A model of one list of the API (`tests/qonto_model.py`) is edited at every request. Each way of
+A model of one list (`tests/support/qonto_model.py`) is edited at every request. Each way of
 reading runs once while it is, and once more in peace from its own bookmark. Lost is a row of
 which then the newest version was never handed over. All ways meet the same changes.
 """
@@ -14,7 +14,7 @@ import typing as t
 
 from tap_qonto.pagination.pages import Query, Records
 from tap_qonto.pagination.readers import changed
-from tests.qonto_model import Behaviour, Churn, Model, read
+from tests.support.qonto_model import Behaviour, Churn, Model, read
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

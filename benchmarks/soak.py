@@ -25,7 +25,7 @@ from pathlib import Path
 
 from demo.project import FOREIGN, Project
 from demo.server import Server, running
-from tests.meltano.sameness import differences, from_duckdb, served
+from tests.support.sameness import differences, from_duckdb, served
 
 LOADER = "target-duckdb"
 EDITED = ("transactions", "client_invoices", "supplier_invoices", "clients", "sepa_transfers")

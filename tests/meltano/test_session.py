@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from demo.server import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-DESK = Path(__file__).parents[1] / "session" / "desk.py"
+DESK = Path(__file__).parents[1] / "support" / "desk.py"
 
 
 def test_login_status_refresh_and_logout_go_through_meltano(

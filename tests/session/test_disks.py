@@ -66,7 +66,7 @@ def refresh(
         [
             *(NAMESPACE if mounts else []),
             sys.executable,
-            str(Path(__file__).with_name("broken_disk.py")),
+            str(Path(__file__).parents[1] / "support" / "broken_disk.py"),
             str(folder),
             moment,
             fault,

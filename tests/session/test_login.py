@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-NODE = Path(__file__).with_name("node")
+NODE = Path(__file__).parents[1] / "support" / "node"
 ALLOWED = "offline_access user_organization.read organization.read client.read"
 SIGN_IN = [["fill", "input[name=login]", "me"], ["fill", "input[name=password]", "any"]]
 SIGN_IN += [["click", "button[type=submit]"]]

@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
     from demo.server import Server
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "docs/sql").glob("*.sql"))
 STREAMS = (
     "bank_account_balances",

@@ -17,7 +17,7 @@ from tap_qonto.streams import STREAMS
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-FILE = Path(__file__).parent.parent / "hub" / "tap-qonto.yml"
+FILE = Path(__file__).parents[2] / "hub" / "tap-qonto.yml"
 
 # Facts from the Hub's `schemas/plugin_definitions` and `.yamllint.yaml`, 2026-08. The file as it is
 # passed the Hub's own checks.

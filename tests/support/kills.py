@@ -1,7 +1,7 @@
 """SIGKILL at random moments of a refresh, and what the next run makes of it.
 
-    python tests/session/kills.py --kills 200                   on SQLite, in the current folder
-    python tests/session/kills.py --kills 200 --store postgres  on a Postgres of our own
+    python tests/support/kills.py --kills 200                   on SQLite, in the current folder
+    python tests/support/kills.py --kills 200 --store postgres  on a Postgres of our own
 
 Each round ages the session, starts a process that has to refresh it, and kills it at a random
 moment. Then a fresh process goes on: within the grace of the used token, or after it. The server

@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
     from demo.server import Server
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ALL_JOINS = [join for joins in JOINS.values() for join in joins]
 WRITTEN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("hub/*.md")])
 EACH_PAGE = pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from postgres import running_postgres
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CANNOT_INSTALL = 77
 
 

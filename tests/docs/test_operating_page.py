@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
     from demo.server import Server
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 
 
