@@ -8,9 +8,9 @@ import time
 import typing as t
 
 import pytest
+from reading import Reading
 from threads import nobody_stays
 
-from tap_qonto.api.prefetch import Prefetch
 from tap_qonto.api.responses import Request, Response
 
 if t.TYPE_CHECKING:
@@ -56,7 +56,7 @@ def test_a_slow_reader_is_never_followed_by_more_pages_than_the_window(
 ) -> None:
     walks, length = shape
     meter = Meter()
-    ahead = Prefetch(
+    ahead = Reading(
         [(number, pages(length)) for number in range(walks)],
         meter.send,
         threads=THREADS,
@@ -81,7 +81,7 @@ def test_a_slow_reader_is_never_followed_by_more_pages_than_the_window(
 @pytest.mark.usefixtures("own_threads")
 def test_nothing_is_sent_after_the_end_and_no_thread_stays() -> None:
     meter = Meter()
-    ahead = Prefetch(
+    ahead = Reading(
         [(0, pages(10_000))], meter.send, threads=THREADS, room=WINDOW, weigh=lambda _: 1
     )
     walk = ahead.read(0)

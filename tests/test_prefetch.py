@@ -10,9 +10,10 @@ import typing as t
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reading import Reading
 from threads import nobody_stays
 
-from tap_qonto.api.prefetch import Fetch, Prefetch
+from tap_qonto.api.prefetch import Fetch
 from tap_qonto.api.rate_limit import RateLimiterClosed
 from tap_qonto.api.responses import Request, Response
 
@@ -76,8 +77,8 @@ shapes = st.builds(
 )
 
 
-def ahead_of(plan: t.Iterable[Shape], threads: int = 4, **facts: t.Any) -> Prefetch[t.Any]:
-    return Prefetch(
+def ahead_of(plan: t.Iterable[Shape], threads: int = 4, **facts: t.Any) -> Reading:
+    return Reading(
         ((number, shape(number)) for number, shape in enumerate(plan)),
         facts.pop("send", send),
         threads=threads,
@@ -227,9 +228,7 @@ def test_a_walk_that_can_not_be_made_fails_for_its_reader() -> None:
     def unmade(_: Fetch) -> Walk:
         raise Failed
 
-    ahead: Prefetch[t.Any] = Prefetch(
-        [(0, unmade), (1, Shape(1)(1))], send, threads=1, room=2, weigh=len
-    )
+    ahead = Reading([(0, unmade), (1, Shape(1)(1))], send, threads=1, room=2, weigh=len)
     with pytest.raises(Failed):
         next(ahead.read(0))
     assert list(ahead.read(1)) == Shape(1).batches(1)
@@ -241,7 +240,7 @@ def test_an_error_of_the_plan_comes_after_the_walks_before_it() -> None:
         yield 0, Shape(2)(0)
         raise Failed
 
-    ahead: Prefetch[t.Any] = Prefetch(plan(), send, threads=3, room=6, weigh=len)
+    ahead = Reading(plan(), send, threads=3, room=6, weigh=len)
     assert list(ahead.read(0)) == Shape(2).batches(0)
     for _ in range(2):
         with pytest.raises(Failed):
@@ -258,7 +257,7 @@ def test_a_plan_that_takes_time_does_not_hold_up_the_reader() -> None:
         go_on.wait(10)
         yield 1, Shape(2)(1)
 
-    ahead: Prefetch[t.Any] = Prefetch(plan(), send, threads=2, room=4, weigh=len)
+    ahead = Reading(plan(), send, threads=2, room=4, weigh=len)
     assert list(ahead.read(0)) == Shape(2).batches(0)
     go_on.set()
     assert list(ahead.read(1)) == Shape(2).batches(1)

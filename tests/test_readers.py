@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qonto_model import BEGIN, Behaviour, Churn, Model, read
 
-from tap_qonto.errors import RequestFailed
+from tap_qonto.errors import RequestDenied, RequestFailed, RequestRejected
 from tap_qonto.pagination.pages import (
     MARGIN,
     TICK,
@@ -24,12 +24,13 @@ from tap_qonto.pagination.pages import (
 from tap_qonto.pagination.readers import (
     changed,
     changed_unsorted,
+    counted,
+    first_accepted,
     held_back,
     merged,
     newest_first,
     whole,
 )
-from tap_qonto.pagination.slices import SMALLEST
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,18 +39,62 @@ if t.TYPE_CHECKING:
 Row = dict[str, t.Any]
 STATUSES = ("completed", "pending", "declined", "reversed")
 
-WALKS: dict[str, Callable[[Model, int, datetime | None], t.Any]] = {
-    "changed": lambda model, size, since: changed(model.listing(size), since),
+Reading: t.TypeAlias = "Callable[[Model, int, datetime | None], t.Any]"
+
+
+def by_change(model: Model, size: int, since: datetime | None, status: str | None = None) -> t.Any:
+    """As an `UpdatedStream` reads: the best way first."""
+    return first_accepted(
+        [
+            lambda: changed(model.listing(size, status=status), since),
+            lambda: changed_unsorted(
+                model.listing(
+                    size, order="created_at", key="created_at", status=status, filtered=since
+                ),
+                since,
+            ),
+            lambda: counted(model.listing(size, order="created_at", key=None, status=status)),
+        ],
+        Observed(),
+        lambda: None,
+    )
+
+
+def by_creation(model: Model, size: int, since: datetime | None) -> t.Any:
+    created = lambda **facts: model.listing(size, order="created_at", **facts)  # noqa: E731
+    return first_accepted(
+        [
+            lambda: changed_unsorted(created(key="created_at", filtered=since), since),
+            lambda: counted(created(key=None)),
+        ],
+        Observed(),
+        lambda: None,
+    )
+
+
+READINGS: dict[str, Reading] = {
+    "changed": by_change,
     "merged": lambda model, size, since: merged(
-        [model.listing(size, status=status) for status in STATUSES[:3]], since
+        [by_change(model, size, since, status) for status in STATUSES[:3]], since
     ),
-    "changed_unsorted": lambda model, size, since: changed_unsorted(
-        model.listing(size, order="created_at"), since
+    "changed_unsorted": by_creation,
+    "newest_first": lambda model, size, since: first_accepted(
+        [
+            lambda: newest_first(model.listing(size, descending=True), since),
+            lambda: counted(model.listing(size, key=None, descending=True)),
+        ],
+        Observed(),
+        lambda: None,
     ),
-    "newest_first": lambda model, size, since: newest_first(
-        model.listing(size, descending=True), since
+    "whole": lambda model, size, _: first_accepted(
+        [
+            lambda: whole(model.listing(size, order="created_at", key="created_at")),
+            lambda: counted(model.listing(size, order="created_at", key=None)),
+        ],
+        Observed(),
+        lambda: None,
     ),
-    "whole": lambda model, size, _: whole(model.listing(size, order="created_at", key=None)),
+    "counted": lambda model, size, _: counted(model.listing(size, order="created_at", key=None)),
 }
 
 
@@ -68,9 +113,13 @@ behaviours = st.builds(
     largest=often(500, 30, 7),
     fixed_size=often(None, 25, 5),
     fraction=st.booleans(),
-    lag=often(0, 2, 30),
+    lag=often(0, 2, 30, 300),
     replicas=often(0, 5),
     hydrated=often(False, True),
+    depth=often(None, 1, 2),
+    deep=st.sampled_from(["empty", "refused", "last"]),
+    second=st.booleans(),
+    pages=often(True, True, True, False),
 )
 churns = st.builds(
     Churn,
@@ -98,17 +147,11 @@ scenes = st.fixed_dictionaries(
 def survive(kind: str, scene: dict[str, t.Any]) -> None:
     """Read while the list moves, stopped and started again; then once in peace."""
     behaviour, size = scene["behaviour"], max(scene["size"], scene["rows"] // 60)
-    if behaviour.fixed_size or behaviour.largest < size:
-        # a page shorter than asked for is then the end or not, and only the count can tell
-        behaviour.count, behaviour.atomic = "right", True
-        if behaviour.meta == "none":  # and nothing would tell it
-            behaviour.meta = "full"
+    if behaviour.depth:  # at least two pages
+        behaviour.depth *= 2 * max(size, 50)
     if kind not in {"changed", "merged"} or behaviour.date == "missing":
         # then nothing tells a row that changes from others; or only keys tell what time it is
         behaviour.hydrated = False
-    if min(size, behaviour.fixed_size or size, behaviour.largest) < SMALLEST:
-        # many rows of one moment then take leaps, which servers that lag can fool
-        behaviour.replicas = 0
     if min(size, behaviour.fixed_size or size, behaviour.largest) <= 3:
         # a list that grows by a page at each request can't be read to its end
         scene["churn"].inserts = min(scene["churn"].inserts, 0.1)
@@ -130,18 +173,28 @@ def survive(kind: str, scene: dict[str, t.Any]) -> None:
             assert not model.unsafe(target, upto)
 
     for stop in scene["stops"]:
-        walk = WALKS[kind](model, size, bookmark)
+        walk = READINGS[kind](model, size, bookmark)
         outcome = read(walk, target, bookmark, stop_after=stop, check=check)
         bookmark = outcome.bookmark
         model.now += timedelta(seconds=scene["pause"])
         model.happen(0)
     model.settle(3 * 3600)
-    outcome = read(WALKS[kind](model, size, bookmark), target, bookmark, check=check)
-    assert outcome.ended, outcome.error
-    assert not model.lacking(target)
+    outcome = read(READINGS[kind](model, size, bookmark), target, bookmark, check=check)
+    if provable(kind, behaviour, scene["tied"]):
+        assert outcome.ended, outcome.error
+    if outcome.ended:  # what can't be proven fails aloud: nothing is lost in silence
+        assert not model.lacking(target)
 
 
-@pytest.mark.parametrize("kind", WALKS)
+def provable(kind: str, told: Behaviour, tied: float) -> bool:
+    """Worlds in which a quiet list has to be read to its end (docs/rows.md says why not all)."""
+    usual = told.pages and told.depth is None and told.fixed_size is None and told.largest > 100
+    if kind in {"changed", "merged"} and not tied:
+        return usual and told.lower != "ignored"
+    return usual and told.count == "right" and told.meta != "none" and told.atomic
+
+
+@pytest.mark.parametrize("kind", READINGS)
 @given(scene=scenes)
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_row_is_lost(kind: str, scene: dict[str, t.Any]) -> None:
@@ -150,9 +203,9 @@ def test_no_row_is_lost(kind: str, scene: dict[str, t.Any]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("kind", WALKS)
+@pytest.mark.parametrize("kind", READINGS)
 @given(scene=scenes)
-@settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_row_is_lost_in_thousands_of_scenes(kind: str, scene: dict[str, t.Any]) -> None:
     survive(kind, scene)
 
@@ -170,7 +223,7 @@ def test_a_row_that_leaves_does_not_make_a_page_cut_short_look_like_the_last(see
         statuses=STATUSES[:3],
     )
     target: dict[int, Row] = {}
-    outcome = read(WALKS["merged"](model, 10, None), target)
+    outcome = read(READINGS["merged"](model, 10, None), target)
     assert outcome.bookmark
     assert not model.unsafe(target, outcome.bookmark)
 
@@ -187,7 +240,7 @@ def test_one_walk_by_number_brings_every_row_that_was_there_all_the_time(
     model = Model(rows=400, seed=seed, behaviour=behaviour, churn=churn)
     before = {*model.state}
     target: dict[int, Row] = {}
-    outcome = read(WALKS[kind](model, 30, None), target)
+    outcome = read(READINGS[kind](model, 30, None), target)
     assert outcome.ended
     assert not (before & model.state.keys()) - target.keys()
 
@@ -203,9 +256,8 @@ def test_a_quiet_list_takes_hardly_more_requests_than_it_has_pages(rows: int, ti
     outcome = read(changed(model.listing(), None), target)
     assert outcome.ended
     assert not model.lacking(target)
-    pages = max(1, -(-rows // 100))
-    # without a key that moves on, pages overlap
-    assert model.requests <= (pages * 1.2 if tied == 1 else pages + (tied and 7)) + 4
+    # rows of one key are read by another, which leaves two of a hundred for the overlap
+    assert model.requests <= max(1, 1.18 * rows / 100 + (2 if not tied else 0.5 * rows / 100 + 5))
     assert outcome.bookmark == BEGIN - MARGIN
     model.requests = 0
     read(changed(model.listing(), outcome.bookmark), target)
@@ -231,7 +283,7 @@ def test_pages_of_a_quiet_list_are_asked_for_ahead() -> None:
 
     listing.ahead, listing.page = noted, answered
     read(changed(listing, None), {})
-    assert most >= model.window
+    assert most >= 8  # more and more while all goes well
 
 
 @pytest.mark.parametrize("edits", [0.01, 0.1, 1, 5])
@@ -249,10 +301,28 @@ def test_edits_at_every_request_cost_less_than_three_times_the_requests(edits: f
 # -- what the API may do -------------------------------------------------------------------
 
 
-def listing_of(rows: list[Row], size: int = 100, **facts: t.Any) -> Listing:
+class Told(Listing):
+    """A list that answers as `respond` says; the other facts are its own."""
+
+    def __init__(self, respond: Callable[[Query], Page], **facts: t.Any) -> None:
+        self.respond, self.told = respond, list[str]()
+        self.observed = Observed()
+        vars(self).update(facts)
+
+    def page(self, query: Query) -> Page:
+        return self.respond(query)
+
+    def key(self, row: Row) -> datetime | None:
+        return t.cast("datetime | None", row.get("updated_at"))
+
+    def warn(self, text: str) -> None:
+        self.told.append(text)
+
+
+def listing_of(rows: list[Row], size: int = 100, **facts: t.Any) -> Told:
     """A list that does not move, sorted as given; `since` cuts rows with an earlier key or none."""
 
-    def page(query: Query) -> Page:
+    def respond(query: Query) -> Page:
         found = [
             row
             for row in rows
@@ -262,7 +332,14 @@ def listing_of(rows: list[Row], size: int = 100, **facts: t.Any) -> Listing:
         meta = {"total_count": len(found), "total_pages": -(-len(found) // query.size)}
         return page_of(found[query.start : query.end], meta, query, BEGIN)
 
-    return Listing(page, key=lambda row: row["updated_at"], size=size, **facts)
+    return Told(respond, size=size, **facts)
+
+
+def in_some_way(listing: Told, since: datetime | None = None) -> Iterator[Records]:
+    """By key, else by count."""
+    return first_accepted(
+        [lambda: changed(listing, since), lambda: counted(listing)], Observed(), lambda: None
+    )
 
 
 def minutes(*numbers: float) -> list[datetime]:
@@ -276,20 +353,20 @@ def emitted(walk: Iterator[Records]) -> list[Row]:
 def test_rows_without_a_key_are_read_with_the_first_run() -> None:
     rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(250)))]
     rows += [{"id": 1000 + n, "updated_at": None} for n in range(120)]
-    found = emitted(changed(listing_of(rows), None))
+    found = emitted(in_some_way(listing_of(rows)))
     assert {row["id"] for row in found} == {row["id"] for row in rows}
 
 
 def test_rows_without_an_id_are_all_read_although_they_share_a_key() -> None:
     rows: list[Row] = [{"text": str(n), "updated_at": minutes(0)[0]} for n in range(450)]
-    found = emitted(changed(listing_of(rows), None))
+    found = emitted(in_some_way(listing_of(rows)))
     assert {row["text"] for row in found} == {row["text"] for row in rows}
 
 
 @pytest.mark.parametrize("identity", [lambda row: (row["a"], row.get("b")), lambda _: ()])
 def test_an_identity_that_lacks_a_part_tells_nothing(identity: t.Any) -> None:
     rows: list[Row] = [{"a": 1, "c": n, "updated_at": minutes(0)[0]} for n in range(250)]
-    found = emitted(whole(listing_of(rows, identity=identity)))
+    found = emitted(counted(listing_of(rows, identity=identity)))
     assert {row["c"] for row in found} == set(range(250))
 
 
@@ -351,17 +428,6 @@ def test_an_order_that_is_ignored_is_noticed() -> None:
     assert not model.lacking(target)
 
 
-def test_a_list_that_should_descend_and_does_not_is_read_to_its_end() -> None:
-    rows: list[Row] = [
-        {"id": n, "updated_at": when} for n, when in enumerate(minutes(5, 9, *range(300)))
-    ]
-    told: list[str] = []
-    listing = listing_of(rows, warn=told.append)
-    found = emitted(newest_first(listing, minutes(250)[0]))
-    assert len(found) == 302
-    assert "sort" in told[0]
-
-
 def test_a_descending_list_is_read_no_further_than_to_the_bookmark() -> None:
     model = Model(rows=3000)
     target: dict[int, Row] = {}
@@ -372,91 +438,12 @@ def test_a_descending_list_is_read_no_further_than_to_the_bookmark() -> None:
     assert {i for i, row in model.state.items() if row["updated_at"] >= since} <= target.keys()
 
 
-@pytest.mark.parametrize("kind", ["changed", "whole", "newest_first"])
-def test_page_numbers_that_are_ignored_are_an_error_not_a_loop(kind: str) -> None:
-    model = Model(rows=400, tied=1, behaviour=Behaviour(pages=False))
-    outcome = read(WALKS[kind](model, 50, None), {})
-    assert not outcome.ended
-    assert "page numbers" in outcome.error
-    assert model.requests < 100
-
-
-def test_a_count_that_promises_more_is_believed_once_per_stream() -> None:
-    rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(3)))]
-    observed, told, asked = Observed(), list[str](), list[Query]()
-
-    def page(query: Query) -> Page:
-        asked.append(query)
-        return page_of(rows, {"total_count": 5, "total_pages": 1}, query, BEGIN)
-
-    for _ in range(5):
-        listing = Listing(
-            page, key=lambda row: row["updated_at"], observed=observed, warn=told.append, size=100
-        )
-        emitted(changed(listing, None))
-    assert told == ["Qonto counts 5 rows and gave 3, twice"]
-    assert len(asked) == 6
-
-
 def test_rows_that_are_lacking_by_the_count_are_read_again_by_number() -> None:
     """Q23: without a filter a list may hold rows that a lower bound hides."""
     rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(150)))]
     rows.append({"id": 999, "updated_at": None})
     listing = listing_of(rows)
-    assert 999 in {row["id"] for row in emitted(changed(listing, None))}
-
-
-@pytest.mark.parametrize("most", [10, 25, 60])
-def test_a_list_without_meta_does_not_end_with_a_page_that_was_cut_short(most: int) -> None:
-    """Q19: the page size may be less than what was asked for."""
-    rows = [{"id": n} for n in range(70)]
-    asked = []
-
-    def page(query: Query) -> Page:
-        asked.append(query)
-        size = min(query.size, most)
-        part = rows[(query.number - 1) * size : query.number * size]
-        return page_of(part, None, query, BEGIN)
-
-    assert {row["id"] for row in emitted(whole(Listing(page)))} == set(range(70))
-
-
-def test_short_lists_without_meta_are_confirmed_by_a_request_only_when_longer_than_all_before() -> (
-    None
-):
-    asked = 0
-    observed = Observed()
-
-    def page(query: Query) -> Page:
-        nonlocal asked
-        asked += 1
-        return page_of([{"id": n} for n in range(5)] * (query.number == 1), None, query, BEGIN)
-
-    for _ in range(4):
-        emitted(whole(Listing(page, observed=observed)))
-    assert asked == 8
-    observed.longest = 6
-    asked = 0
-    for _ in range(4):
-        emitted(whole(Listing(page, observed=observed)))
-    assert asked == 4
-
-
-def test_a_row_that_was_lacking_is_found_when_all_is_read_once_more() -> None:
-    rows = [{"id": n} for n in range(250)]
-    hidden = {"id": 120}
-
-    def page(query: Query) -> Page:
-        found = [row for row in rows if row != hidden]
-        if query.start > 150:
-            hidden.clear()
-        told = {"total_count": 250, "total_pages": -(-250 // query.size)}
-        return page_of(found[query.start : query.end], told, query, BEGIN)
-
-    told: list[str] = []
-    found = emitted(whole(Listing(page, warn=told.append)))
-    assert {row["id"] for row in found} == set(range(250))
-    assert not told
+    assert 999 in {row["id"] for row in emitted(in_some_way(listing))}
 
 
 def test_a_key_that_is_later_than_its_place_does_not_move_the_walk() -> None:
@@ -473,37 +460,8 @@ def test_a_key_that_is_later_than_its_place_does_not_move_the_walk() -> None:
         ]
         return page_of(found[query.start : query.end], None, query, BEGIN)
 
-    walk = changed(Listing(page, key=lambda row: row["updated_at"]), None)
+    walk = changed(Told(page), None)
     assert {row["id"] for row in emitted(walk)} == set(range(350))
-
-
-def test_rows_of_a_leap_that_failed_are_no_witnesses() -> None:
-    """Found: behind a gap that a leap had left, its rows seemed to go on from what was read."""
-    keys = minutes(*range(20), *[50] * 80, *range(60, 160))
-    rows: dict[int, Row] = {n: {"id": n, "updated_at": key} for n, key in enumerate(keys)}
-    gone: list[int] = []
-
-    def leave(*identities: int) -> None:
-        gone.extend(identity for identity in identities if rows.pop(identity, None))
-
-    def page(query: Query) -> Page:
-        if query.until and query.number == 3:  # within the leap: 59 falls between two pages
-            leave(30)
-        if query.size < 20:  # while rows of one moment are read by number
-            leave(*range(20, 43))
-        found = [
-            row
-            for row in rows.values()
-            if not query.since or row["updated_at"] >= query.since
-            if not query.until or row["updated_at"] <= query.until
-        ]
-        told = {"total_count": len(found), "total_pages": -(-len(found) // query.size)}
-        return page_of(found[query.start : query.end], told, query, BEGIN)
-
-    listing = Listing(page, key=lambda row: row["updated_at"], size=20)
-    found = {row["id"] for row in emitted(changed(listing, None))}
-    assert len(gone) == 23
-    assert found >= rows.keys()
 
 
 def test_a_clock_that_is_behind_delays_bookmarks_not_rows() -> None:
@@ -518,17 +476,94 @@ def test_a_clock_that_is_behind_delays_bookmarks_not_rows() -> None:
     assert outcome.bookmark < model.now - timedelta(hours=1)
 
 
-def test_what_can_not_be_proven_does_not_move_the_bookmark() -> None:
-    """Neither page sizes nor the filter are honoured: then nothing but the count can tell."""
-    since = BEGIN - timedelta(minutes=20)
-    for kind in ("changed", "changed_unsorted"):
-        behaviour = Behaviour(lower="ignored", fixed_size=10)
-        model = Model(rows=50, behaviour=behaviour)
-        target: dict[int, Row] = {}
-        outcome = read(WALKS[kind](model, 10, since), target, since)
-        assert outcome.ended
-        assert not model.lacking(target)
-        assert outcome.bookmark == since
+@pytest.mark.parametrize("kind", ["whole", "counted"])
+def test_page_numbers_that_are_ignored_are_an_error_not_a_loop(kind: str) -> None:
+    model = Model(rows=400, behaviour=Behaviour(pages=False))
+    outcome = read(READINGS[kind](model, 50, None), {})
+    assert not outcome.ended
+    assert "it is not proven" in outcome.error
+    assert model.requests < 100
+
+
+def test_by_windows_a_list_is_read_where_page_numbers_are_ignored() -> None:
+    model = Model(rows=400, behaviour=Behaviour(pages=False))
+    target: dict[int, Row] = {}
+    assert read(changed(model.listing(50), None), target).ended
+    assert not model.lacking(target)
+    assert model.requests < 20
+
+
+def test_rows_and_count_that_do_not_add_up_fail_after_a_few_tries() -> None:
+    asked: list[Query] = []
+
+    def respond(query: Query) -> Page:
+        asked.append(query)
+        rows = [{"id": n} for n in range(2)] * (query.number == 1)
+        return page_of(rows, {"total_count": 6, "total_pages": 1}, query, BEGIN)
+
+    with pytest.raises(RequestFailed, match="counts 6 and gave 2 different rows"):
+        emitted(counted(Told(respond)))
+    assert len(asked) < 12
+
+
+@pytest.mark.parametrize("most", [10, 25, 60])
+def test_pages_cut_short_without_meta_are_read_by_windows(most: int) -> None:
+    """Q19: the page size may be less than what was asked for."""
+    model = Model(rows=70, behaviour=Behaviour(largest=most, meta="none"))
+    target: dict[int, Row] = {}
+    assert read(changed(model.listing(), None), target).ended
+    assert not model.lacking(target)
+
+
+@pytest.mark.parametrize("deep", ["empty", "refused", "last"])
+def test_a_list_that_is_limited_in_depth_is_read_by_windows(deep: str) -> None:
+    model = Model(rows=5000, behaviour=Behaviour(depth=1000, deep=deep))
+    target: dict[int, Row] = {}
+    assert read(changed(model.listing(), None), target).ended
+    assert not model.lacking(target)
+    assert model.requests < 100
+    failed = read(counted(model.listing(key=None)), {})
+    assert "counts 5000" in failed.error
+
+
+@pytest.mark.parametrize("ties", [3, 40, 99, 100, 101, 500])
+def test_rows_of_one_key_are_read_in_whatever_order_they_come(ties: int) -> None:
+    model = Model(rows=2000)
+    for number, identity in enumerate(sorted(model.state)):
+        model.now = BEGIN + timedelta(minutes=number // ties)
+        model.edit(identity)
+    model.settle()
+    target: dict[int, Row] = {}
+    assert read(changed(model.listing(), None), target).ended
+    assert not model.lacking(target)
+    assert model.requests < 60
+
+
+def test_an_end_that_nothing_tells_takes_one_look_behind_it() -> None:
+    asked = 0
+
+    def respond(query: Query) -> Page:
+        nonlocal asked
+        asked += 1
+        return page_of([{"id": n} for n in range(5)] * (query.number == 1), None, query, BEGIN)
+
+    emitted(counted(Told(respond)))
+    assert asked == 2
+    asked = 0
+    emitted(counted(Told(respond, expected=5)))
+    assert asked == 1
+
+
+@pytest.mark.parametrize("refusal", [400, 404, 422])
+def test_a_refusal_behind_an_accepted_page_is_the_end(refusal: int) -> None:
+    def respond(query: Query) -> Page:
+        if query.number > 1:
+            if refusal == 404:
+                raise RequestDenied("page 2", "not found", refusal)
+            raise RequestRejected("page 2", refusal)
+        return page_of([{"id": n} for n in range(5)], None, query, BEGIN)
+
+    assert len(emitted(counted(Told(respond)))) == 5
 
 
 # -- bookmarks -----------------------------------------------------------------------------
@@ -550,7 +585,7 @@ def test_without_a_clock_nothing_else_moves_its_bookmark() -> None:
     model = Model(rows=250, behaviour=Behaviour(date="missing"))
     for walk in (
         newest_first(model.listing(descending=True), None),
-        changed_unsorted(model.listing(order="created_at"), None),
+        changed_unsorted(model.listing(order="created_at", key="created_at"), None),
         changed(Model(rows=0, behaviour=Behaviour(date="missing")).listing(), None),
     ):
         assert read(walk, {}).bookmark is None
@@ -567,30 +602,17 @@ def test_the_bookmark_moves_with_the_batches() -> None:
 
 def test_a_merged_walk_hands_over_the_lowest_bookmark_of_all() -> None:
     model = Model(rows=900, seed=4, statuses=STATUSES[:2])
-    listings = [model.listing(status=status) for status in STATUSES]  # two of them are empty
+    walks = [  # two of them are empty
+        changed(model.listing(status=status), None) for status in STATUSES
+    ]
     target: dict[int, Row] = {}
 
     def check(upto: datetime) -> None:
         assert not model.unsafe(target, upto)
 
-    outcome = read(merged(listings, None), target, check=check)
+    outcome = read(merged(walks, None), target, check=check)
     assert outcome.bookmark == BEGIN - MARGIN
     assert not model.lacking(target)
-
-
-def test_a_merged_walk_asks_for_the_first_pages_of_all_lists_at_once() -> None:
-    asked: list[int] = []
-
-    def listing(number: int) -> Listing:
-        def ahead(_: Query) -> bool:
-            asked.append(number)
-            return True
-
-        return Listing(lambda query: page_of([], {}, query, BEGIN), ahead=ahead)
-
-    walk = merged([listing(number) for number in range(4)], None)
-    next(walk)
-    assert asked == [0, 1, 2, 3]
 
 
 def test_a_bookmark_is_held_back_before_the_oldest_row_that_is_open() -> None:
@@ -629,7 +651,7 @@ def test_a_row_that_was_open_is_read_again_until_it_is_settled() -> None:
             meta = {"total_count": len(found), "total_pages": -(-len(found) // query.size)}
             return page_of(found[query.start : query.end], meta, query, model.now)
 
-        listing = Listing(page, key=lambda row: row["created_at"], size=20)
+        listing = Told(page, key=lambda row: row["created_at"], size=20)
         held = held_back(
             changed(listing, bookmark),
             lambda row: row["created_at"],
@@ -649,10 +671,10 @@ def test_an_error_of_a_request_leaves_the_walk() -> None:
         raise RequestFailed("no")
 
     for walk in (
-        changed(Listing(page), None),
-        merged([Listing(page)], None),
-        whole(Listing(page)),
-        held_back(changed(Listing(page), None), lambda _: None, lambda _: False),
+        changed(Told(page), None),
+        merged([changed(Told(page), None)], None),
+        whole(Told(page)),
+        held_back(changed(Told(page), None), lambda _: None, lambda _: False),
     ):
         with pytest.raises(RequestFailed, match="no"):
             next(walk)

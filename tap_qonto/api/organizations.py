@@ -42,13 +42,15 @@ class Organizations:
         settings: Settings,
         send: Callable[[Request], Response],
         flow: Callable[[], str],
+        submit: Callable[[Request], Future[Response]] | None = None,
     ) -> None:
         self._settings = settings
         self._send = send
+        self._submit = submit or self._send_now
         self._flow = flow
         self._lock = threading.Lock()
         self._rows: list[Row] | None = None
-        self._answers: dict[str, Future[Response]] = {}
+        self._responses: dict[str, Future[Response]] = {}
         self._refusals: Counter[str] = Counter()
         self._consents: frozenset[str] = frozenset()
         self._looked_at: float | None = None
@@ -76,24 +78,33 @@ class Organizations:
         """The partitions of most streams, `{"organization_id": …}`: they share one list."""
         return [{"organization_id": one} for one in self.ids()]
 
+    def ask_all(self) -> None:
+        """Send `GET /v2/organization` for every organization, side by side."""
+        for organization_id in self.ids():
+            self._asked(organization_id)
+
     def body(self, organization_id: str) -> Response:
-        """Return the answer of `GET /v2/organization`: asked once per organization.
+        """Return the response of `GET /v2/organization`: asked once per organization.
 
         Raises what `Transport.send` raises, each time the same.
         """
+        return self._asked(organization_id).result()
+
+    def _asked(self, organization_id: str) -> Future[Response]:
         with self._lock:
-            future = self._answers.get(organization_id)
+            future = self._responses.get(organization_id)
             if future is None:
-                future = self._answers[organization_id] = Future()
-                mine = True
-            else:
-                mine = False
-        if mine:
-            try:
-                future.set_result(self._send(self.request(organization_id)))
-            except BaseException as error:  # noqa: BLE001 - it belongs to all who ask
-                future.set_exception(error)
-        return future.result()
+                future = self._submit(self.request(organization_id))
+                self._responses[organization_id] = future
+            return future
+
+    def _send_now(self, request: Request) -> Future[Response]:
+        future: Future[Response] = Future()
+        try:
+            future.set_result(self._send(request))
+        except BaseException as error:  # noqa: BLE001 - it belongs to all who ask
+            future.set_exception(error)
+        return future
 
     def request(self, organization_id: str) -> Request:
         """Make the request behind `body`."""

@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
 
 _Item = t.TypeVar("_Item")
 
+MOST_BYTES = 2**25  # of responses that wait for one walk
 STEP = 0.2  # seconds between looks at `interrupted` while the reader waits
 
 
@@ -39,16 +40,20 @@ class Fetch:
     others, which wait for the reader, must not slow it down.
     """
 
-    def __init__(self, pool: _Pool, is_next: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, pool: RequestPool, is_next: Callable[[], bool] = lambda: True) -> None:
         self._pool = pool
         self._is_next = is_next
         self._sent: dict[Request, tuple[Future[Response], bool]] = {}  # and if with a permit
         self._own: set[Request] = set()
+        self._share = 1
 
-    def branch(self) -> Fetch:
-        """Return a sibling for another list of the same walk: it forgets on its own."""
+    def branch(self, siblings: int = 1) -> Fetch:
+        """Return a sibling for another list of the same walk: it forgets on its own.
+
+        Of several that are read side by side, each may send its share ahead.
+        """
         branch = Fetch(self._pool, self._is_next)
-        branch._sent = self._sent
+        branch._sent, branch._share = self._sent, siblings
         return branch
 
     def __call__(self, request: Request) -> Response:
@@ -68,7 +73,8 @@ class Fetch:
         if request in self._sent:
             return True
         is_next = self._is_next()
-        if is_next and len(self._sent) >= self._pool.depth:
+        depth = self._pool.depth()
+        if is_next and (len(self._sent) >= depth or len(self._own) >= depth / self._share):
             return False
         if not is_next and not self._pool.permits.acquire(blocking=False):
             return False
@@ -95,7 +101,7 @@ class Fetch:
                 self._pool.permits.release()
 
 
-class _Pool:
+class RequestPool:
     """Threads that send requests, first come, first served."""
 
     def __init__(self, send: Callable[[Request], Response], threads: int) -> None:
@@ -106,12 +112,14 @@ class _Pool:
         self._lock = threading.Lock()
         self._closed = False
         self._threads = threads
-        self.depth = 2 * threads - threads // 2  # pages ahead of the walk that is read next
+        self._depth = 2 * threads - threads // 2  # pages ahead of the walk that is read next
+        self._weight = 0.0  # bytes of a large response, of late
         self.permits = threading.Semaphore(threads // 2)  # pages ahead of all others
         for number in range(threads):
             threading.Thread(target=self._work, name=f"qonto-request-{number}", daemon=True).start()
 
     def submit(self, request: Request) -> Future[Response]:
+        """Send `request` when its turn comes."""
         future: Future[Response] = Future()
         with self._lock:
             if self._closed:
@@ -120,7 +128,12 @@ class _Pool:
                 self._queue.put((future, request))
         return future
 
+    def depth(self) -> int:
+        """How many pages may be ahead of the walk that is read next: fewer where they are large."""
+        return max(1, min(self._depth, int(MOST_BYTES / max(self._weight, 1))))
+
     def close(self) -> None:
+        """Send nothing more; let all threads end."""
         with self._lock:
             self._closed = True
             for _ in range(self._threads):
@@ -134,7 +147,9 @@ class _Pool:
             try:
                 if self._closed:
                     raise RateLimiterClosed  # noqa: TRY301 - as what the transport raises
-                future.set_result(self._send(request))
+                response = self._send(request)
+                self._weight = max(len(response.content), 0.9 * self._weight)
+                future.set_result(response)
             except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
                 future.set_exception(error)
 
@@ -157,7 +172,7 @@ class Prefetch(t.Generic[_Item]):
     def __init__(  # noqa: PLR0913 - what is read, how, and how far ahead
         self,
         plan: Iterable[tuple[Hashable, Callable[[Fetch], Iterator[_Item]]]],
-        send: Callable[[Request], Response],
+        pool: RequestPool,
         *,
         threads: int,
         room: int,
@@ -176,7 +191,7 @@ class Prefetch(t.Generic[_Item]):
         self._plan_error: BaseException | None = None
         self._weigh, self._limit = weigh, room
         self._interrupted = interrupted
-        self._pool = _Pool(send, threads)
+        self._pool = pool
         for number in range(threads):
             threading.Thread(target=self._walk_on, name=f"qonto-walk-{number}", daemon=True).start()
 
@@ -208,7 +223,6 @@ class Prefetch(t.Generic[_Item]):
             self._closed = True
             self._room.notify_all()
             self._ready.notify_all()
-        self._pool.close()
 
     def _reach(self, key: Hashable) -> _Job[_Item]:
         while True:

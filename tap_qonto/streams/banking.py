@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from datetime import datetime, timezone
 
 from singer_sdk import typing as th
 
 from tap_qonto.api.responses import Request
-from tap_qonto.errors import RequestFailed
+from tap_qonto.errors import QontoError, RequestFailed
 from tap_qonto.pagination.pages import Query, Records, page_of
 from tap_qonto.streams.bases import PerAccountStream, PerRowStream
 from tap_qonto.streams.client import QontoStream
@@ -20,7 +21,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
     from tap_qonto.api.prefetch import Fetch
-    from tap_qonto.pagination.readers import Walk
+    from tap_qonto.pagination.pages import Walk
 
 
 class BankAccounts(QontoStream):
@@ -31,11 +32,16 @@ class BankAccounts(QontoStream):
 
     def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
         """Read the list; then the accounts of other banks, which only the organization has."""
+        del since
+        external, expected = self.run.settings.include_external_accounts, None
+        with contextlib.suppress(QontoError):  # it is told where the organization is read
+            accounts = self.run.organizations.accounts(context["organization_id"])
+            expected = None if external else len(accounts)
         listed: set[str] = set()
-        for batch in super().walk(context, fetch, since):
+        for batch in self.whole(context, fetch, expected=expected):
             listed.update(row["id"] for row in batch.rows)
             yield batch
-        if self.run.settings.include_external_accounts:
+        if external:
             organization_id = context["organization_id"]
             accounts = self.run.organizations.accounts(organization_id)
             others = (dict(one) for one in accounts if one["id"] not in listed)
@@ -100,6 +106,7 @@ class Transactions(PerAccountStream):
 
     name = "transactions"
     path = "/v2/transactions"
+    apart_by = "emitted_at"
     params: t.ClassVar = {
         "sort_by": "updated_at:asc",
         "includes[]": ("labels", "attachments", "vat_details"),
@@ -181,6 +188,10 @@ class TransactionAttachments(PerRowStream):
     def wanted(self, row: Record) -> bool:
         """Ask only for transactions that name an attachment."""
         return bool(row.get("attachment_ids"))
+
+    def expected(self, row: Record) -> int | None:
+        """As many as it names."""
+        return len(row["attachment_ids"])
 
 
 class ChildTransactionLinks(PerRowStream):

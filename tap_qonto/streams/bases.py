@@ -14,6 +14,7 @@ SearchStream           a list that is read with POST
 
 from __future__ import annotations
 
+import threading
 import typing as t
 from collections import deque
 from datetime import timedelta
@@ -29,28 +30,31 @@ from tap_qonto.errors import (
     RequestFailed,
     RequestRejected,
 )
-from tap_qonto.pagination.pages import Query, Records
+from tap_qonto.pagination.pages import SECOND, Page, Query, Records, ask
 from tap_qonto.pagination.readers import (
     changed,
     changed_unsorted,
+    counted,
     held_back,
     merged,
     newest_first,
     whole,
 )
-from tap_qonto.streams.client import Params, QontoStream
+from tap_qonto.streams.client import BARE, Params, QontoListing, QontoStream
+from tap_qonto.sync.rows import timestamp
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from singer_sdk.helpers.types import Record
 
     from tap_qonto.api.prefetch import Fetch
-    from tap_qonto.pagination.readers import Walk
+    from tap_qonto.pagination.pages import Walk
 
 
 NOT_FOUND = 404
+TRIES = 3  # accounts that are asked whether statuses come together
 
 
 class OneRowStream(QontoStream):
@@ -76,7 +80,7 @@ class OneRowStream(QontoStream):
 class UpdatedStream(QontoStream):
     """Precondition: `updated_at` can be filtered, both ways, and sorted.
 
-    Where the API refuses sort or filter (Q32-Q34), it falls back to a stable order, then to the
+    Where the API refuses sort or filter (Q32-Q34), it falls back to another order, then to the
     whole list: correct each time, only slower.
     """
 
@@ -85,45 +89,72 @@ class UpdatedStream(QontoStream):
     until_param: str | None = "updated_at_to"
     params: t.ClassVar[Mapping[str, str | tuple[str, ...]]] = {"sort_by": "updated_at:asc"}
     missed = "Deletions."
-    _refused = 0
+    apart_by = "created_at"
+    """The field to sort by where more rows than fill a page share one `updated_at`."""
 
     def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
         """Read what changed since the bookmark, in the best way that the API accepts."""
-        ways: tuple[Callable[[], Walk], ...] = (
-            lambda: changed(self.listing(context, fetch), since),
-            lambda: changed_unsorted(
-                self.listing(context, fetch, (("sort_by", "created_at:asc"),)),
-                since,
-            ),
-            lambda: whole(self.listing(context, fetch, (("sort_by", "created_at:asc"),))),
-            lambda: whole(self.listing(context, fetch, (("sort_by", ""),))),
+        return self.changed(context, fetch, since)
+
+    def changed(
+        self,
+        context: Mapping[str, t.Any],
+        fetch: Fetch,
+        since: datetime | None,
+        extra: Params = (),
+        **facts: t.Any,
+    ) -> Walk:
+        """Read what changed in a list since then; `extra` parameters choose a part of it."""
+        filters = (self.since_param, self.until_param)
+        changes = self.filter_on_changes(since)
+
+        def listing(*more: tuple[str, t.Any], **how: t.Any) -> QontoListing:
+            return QontoListing(self, context, fetch, (*extra, *more), **facts, **how)
+
+        def by_key(more: Params) -> Walk:
+            return changed(listing(*more, filters=filters, apart_by=self.apart_by), since)
+
+        created = ("sort_by", "created_at:asc")
+        return self.accepted(
+            lambda: by_key(()),
+            *self.smaller(by_key),
+            lambda: changed_unsorted(listing(*changes, created), since),
+            lambda: counted(listing(*changes, ("sort_by", ""))),
+            lambda: whole(listing(created)),
+            lambda: counted(listing(*BARE)),
         )
-        for number, way in enumerate(ways):
-            if number < self._refused:
-                continue
-            try:
-                upto = yield from way()
-            except RequestRejected as error:
-                if number + 1 == len(ways):
-                    raise
-                self.logger.debug("%s Reading in another way.", error)
-            else:
-                if number > self._refused:
-                    self._refused = number
-                    self.logger.warning("Qonto refuses how %s is asked: slower now.", self.name)
-                return upto
-        return None
+
+    def filter_on_changes(self, since: datetime | None) -> Params:
+        """The parameter that leaves out what has not changed since then."""
+        if since is None or self.since_param is None:
+            return ()
+        return ((self.since_param, timestamp(since - SECOND)),)
 
 
-class UpdatedAnyOrderStream(QontoStream):
-    """Precondition: `updated_at` can be filtered, and rows come in another, stable order."""
+class UpdatedAnyOrderStream(UpdatedStream):
+    """Precondition: `updated_at` can be filtered, and rows come in the order of another key.
 
-    replication_key = "updated_at"
-    missed = "Deletions."
+    `open_param` is the filter on that key, where there is one.
+    """
+
+    open_param: str | None = None
 
     def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
         """Read what changed since the bookmark, which moves at the end only."""
-        return changed_unsorted(self.listing(context, fetch), since)
+        changes = self.filter_on_changes(since)
+        filters = (self.open_param, None)
+
+        def by_key(more: Params) -> Walk:
+            listing = QontoListing(self, context, fetch, (*changes, *more), filters=filters)
+            return changed_unsorted(listing, since)
+
+        return self.accepted(
+            lambda: by_key(()),
+            *self.smaller(by_key),
+            lambda: counted(QontoListing(self, context, fetch, (*changes, ("sort_by", "")))),
+            lambda: whole(QontoListing(self, context, fetch)),
+            lambda: counted(QontoListing(self, context, fetch, BARE)),
+        )
 
 
 class RecentFirstStream(QontoStream):
@@ -139,10 +170,19 @@ class RecentFirstStream(QontoStream):
 
     def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
         """Read from the newest row to the bookmark, and `again` further."""
-        return newest_first(self.listing(context, fetch), since - self.again if since else None)
+        since = since - self.again if since else None
+
+        def newest(more: Params = ()) -> Walk:
+            listing = QontoListing(self, context, fetch, more)
+            listing.sort_field, listing.is_descending = self.replication_key or "", True
+            return newest_first(listing, since)
+
+        return self.accepted(
+            newest, *self.smaller(newest), lambda: counted(QontoListing(self, context, fetch, BARE))
+        )
 
 
-class CreatedStream(QontoStream):
+class CreatedStream(UpdatedStream):
     """Precondition: `created_at` can be filtered and sorted; changes can't be asked for.
 
     The bookmark stays at or before the oldest row that is still open, so that a row is read
@@ -153,30 +193,40 @@ class CreatedStream(QontoStream):
     since_param: str | None = "filter[created_at_from]"
     until_param: str | None = "filter[created_at_to]"
     params: t.ClassVar[Mapping[str, str | tuple[str, ...]]] = {"sort_by": "created_at:asc"}
+    apart_by = ""
     open_field = "status"
     open_values: Collection[str | None] = ()
 
     def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
         """Read what was created since the oldest row that was open."""
-        walk = changed(self.listing(context, fetch), since)
+        walk = self.changed(context, fetch, since)
         return held_back(walk, self.key, lambda row: row.get(self.open_field) in self.open_values)
 
 
 class PerAccountStream(UpdatedStream):
-    """Precondition: rows are listed per bank account and, surely, for one status at a time.
+    """Precondition: rows are listed per bank account, and by status.
 
-    One partition per account (Q27), closed ones included; one list per status (Q24-Q26), merged
-    by `updated_at` so that a run can stop and go on at any row.
+    One partition per account (Q27), closed ones included. Whether Qonto honours several
+    statuses in one request (Q24-Q26) is found out by asking; if not, one list per status is
+    read, merged by `updated_at` so that a run can stop and go on at any row.
     """
 
     needs_accounts = True
 
+    def __init__(self, tap: t.Any) -> None:
+        super().__init__(tap)
+        self._asking = threading.Lock()
+        self._together: bool | None = None
+        self._tries = 0
+
     def contexts(self) -> list[dict[str, t.Any]]:
         """One per account of each organization; an organization that can't be read is reported."""
         result = []
-        for organization_id in self.run.organizations.ids():
+        organizations = self.run.organizations
+        organizations.ask_all()
+        for organization_id in organizations.ids():
             try:
-                accounts = self.run.organizations.accounts(organization_id)
+                accounts = organizations.accounts(organization_id)
             except LoginRequired:
                 raise
             except RequestDenied as error:
@@ -191,17 +241,76 @@ class PerAccountStream(UpdatedStream):
         return result
 
     def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
-        """Read what changed in one account."""
+        """Read what changed in one account; statuses that are new to it, from the beginning."""
+        statuses = self.run.settings.transaction_statuses
+        known = self.bookmark_notes(context).get("statuses", statuses)
+        if since and (new := tuple(one for one in statuses if one not in known)):
+            for rows, _ in self._of_statuses(context, fetch, self.run.settings.start_date, new):
+                yield Records(rows)
+        return (yield from self._of_statuses(context, fetch, since, statuses))
+
+    def notes(self) -> dict[str, t.Any]:
+        """What a bookmark says besides its moment: which statuses were read."""
+        return {"statuses": [*self.run.settings.transaction_statuses]}
+
+    def _of_statuses(
+        self,
+        context: Mapping[str, t.Any],
+        fetch: Fetch,
+        since: datetime | None,
+        statuses: tuple[str, ...],
+    ) -> Walk:
         account = {"bank_account_id": context["bank_account_id"]}
-        return merged(
-            [
-                self.listing(
-                    context, fetch.branch(), (*account.items(), ("status[]", status)), account
+        if len(statuses) > 1 and not self._are_together(context, fetch, statuses):
+            walks = [
+                self.changed(
+                    context,
+                    fetch.branch(len(statuses)),
+                    since,
+                    (*account.items(), ("status[]", status)),
+                    given=account,
                 )
-                for status in self.run.settings.transaction_statuses
-            ],
-            since,
-        )
+                for status in statuses
+            ]
+            return merged(walks, since)
+        extra = (*account.items(), ("status[]", statuses))
+        return self.changed(context, fetch, since, extra, given=account)
+
+    def _are_together(
+        self, context: Mapping[str, t.Any], fetch: Fetch, statuses: tuple[str, ...]
+    ) -> bool:
+        """Does Qonto give rows of several statuses in one response (Q25)? Asked a few times."""
+        with self._asking:
+            if self._together is None and self._tries < TRIES:
+                self._tries += 1
+                self._together = self._seen_together(context, fetch, statuses)
+            return bool(self._together)
+
+    def _seen_together(
+        self, context: Mapping[str, t.Any], fetch: Fetch, statuses: tuple[str, ...]
+    ) -> bool | None:
+        """Proven by rows of two statuses, or by counts that add up; None: this account is silent.
+
+        The sort leaves it open which rows come first: the counts decide where all are alike.
+        """
+        account = ("bank_account_id", context["bank_account_id"])
+
+        def first(*asked: str) -> Page:
+            listing = QontoListing(self, context, fetch, (account, ("status[]", asked)))
+            return ask(listing, Query(size=listing.size))
+
+        try:
+            page = first(*statuses)
+            if len({row.get("status") for row in page.rows} & {*statuses}) > 1:
+                return True
+            if not page.rows or page.total is None:
+                return None
+            totals = [first(status).total for status in statuses]
+        except RequestRejected:
+            return False
+        if None in totals or sum(map(bool, totals)) < 2:  # noqa: PLR2004 - one tells nothing
+            return None
+        return sum(filter(None, totals)) == page.total
 
 
 class PerRowStream(QontoStream):
@@ -234,21 +343,27 @@ class PerRowStream(QontoStream):
         """Whether this parent row can have rows here."""
         return True
 
+    def expected(self, row: Record) -> int | None:  # noqa: ARG002
+        """How many rows hang on a parent row, if it tells."""
+        return None
+
     def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
         """Read the lists of all parent rows, several ahead."""
         del since
         of = self._parent_facts
         asked, gone = 0, []
         for batch in self.parent.walk(context, fetch.branch(), since=None):
-            parents = [row[of["from"]] for row in batch.rows if self.wanted(row)]
             lists = [
-                self.listing(
+                QontoListing(
+                    self,
                     context,
                     fetch.branch(),
-                    (("{" + of["param"] + "}", parent),),
-                    {of["property"]: parent},
+                    (("{" + of["param"] + "}", row[of["from"]]),),
+                    given={of["property"]: row[of["from"]]},
+                    expected=self.expected(row),
                 )
-                for parent in parents
+                for row in batch.rows
+                if self.wanted(row)
             ]
             upcoming = deque(lists)
             for listing in lists:
@@ -258,7 +373,7 @@ class PerRowStream(QontoStream):
                     upcoming.popleft()
                 asked += 1
                 try:
-                    yield from whole(listing)
+                    yield from whole(listing) if listing.sort_field else counted(listing)
                 except RequestDenied as error:
                     if error.status != NOT_FOUND:
                         raise
@@ -290,7 +405,9 @@ class PerCurrencyStream(QontoStream):
             walk = parent.walk(context, fetch.branch(), None)
             currencies = {row["currency_code"] for batch in walk for row in batch.rows}
         lists = {
-            currency: self.listing(context, fetch.branch(), ((self.currency_param, currency),))
+            currency: QontoListing(
+                self, context, fetch.branch(), ((self.currency_param, currency),)
+            )
             for currency in sorted(filter(None, currencies))
         }
         for listing in lists.values():
@@ -298,7 +415,7 @@ class PerCurrencyStream(QontoStream):
         rejected = {}
         for currency, listing in lists.items():
             try:
-                yield from whole(listing)
+                yield from counted(listing)
             except RequestRejected as error:  # Q43
                 rejected[currency] = error
         for currency, rejection in rejected.items():
@@ -315,7 +432,7 @@ class SearchStream(QontoStream):
 
     def request(self, organization_id: str, query: Query, extra: Params = ()) -> Request:
         """Put the page into the body."""
-        del extra
-        paging = {"page": query.number, "per_page": query.size}
+        size = {"per_page": query.size} if ("per_page", "") not in extra else {}
+        paging = {"page": query.number, **size}
         body = msgspec.json.encode({**self.search, "pagination": paging})
         return Request(self.name, organization_id, self.path, (), "POST", body)

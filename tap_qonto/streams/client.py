@@ -1,13 +1,12 @@
-"""QontoStream: from a declaration to requests, rows and bookmarks.
+"""QontoStream: from a declaration to requests, records and bookmarks.
 
 A stream declares facts (`name`, `path`, query parameters); the contract adds what it knows (keys,
 schema, scopes, envelope, page size). Each partition is read by a walk that runs ahead on a thread,
-while the rows leave, in order, through the SDK: see `partitioned`.
+while the records leave, in order, through the SDK: see `sync.stream`.
 """
 
 from __future__ import annotations
 
-import functools
 import typing as t
 from operator import itemgetter
 from types import MappingProxyType
@@ -18,29 +17,32 @@ from tap_qonto.api.contract import CONTRACT, endpoints, row_facts
 from tap_qonto.api.responses import Request
 from tap_qonto.errors import RequestDenied, RequestFailed
 from tap_qonto.pagination.pages import Listing, Observed, Page, Query, page_of
-from tap_qonto.pagination.readers import whole
+from tap_qonto.pagination.readers import counted, first_accepted, whole
 from tap_qonto.sync.rows import moment_of, row_shaper, timestamp
 from tap_qonto.sync.stream import PartitionedStream
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterator, Mapping
     from datetime import datetime
 
     from singer_sdk.helpers.types import Record
 
     from tap_qonto.api.prefetch import Fetch
-    from tap_qonto.pagination.readers import Walk
+    from tap_qonto.pagination.pages import Walk
+    from tap_qonto.pagination.readers import Way
 
-Params = tuple[tuple[str, str], ...]
+Params = tuple[tuple[str, t.Any], ...]
+USUAL = 100  # rows of a page that every list takes
+BARE: Params = (("sort_by", ""), ("includes[]", ""), ("per_page", ""))
 
 
 class QontoStream(PartitionedStream):
-    """A list of each organization, read whole at every run. Other kinds refine it: `kinds`."""
+    """A list of each organization, read whole at every run. Others refine it: `bases`."""
 
     path: str
     """As in the contract, from `/v2`."""
     params: t.ClassVar[Mapping[str, str | tuple[str, ...]]] = {}
-    """Query parameters sent with every request, a stable order (`sort_by`) among them."""
+    """Query parameters sent with every request, an order (`sort_by`) among them."""
     since_param: str | None = None
     until_param: str | None = None
     """Names of the filters on the replication key, where the endpoint has them."""
@@ -61,7 +63,7 @@ class QontoStream(PartitionedStream):
         self.envelope = endpoint.envelope
         self.http_method = endpoint.method
         self.is_paged = endpoint.pagination["style"] != "none"
-        self.page_size: int = endpoint.pagination.get("max-size") or 100
+        self.page_size: int = endpoint.pagination.get("max-size") or USUAL
         self.known_fields = facts.known
         self.observed = Observed()
         self._shape = row_shaper(facts, self._unreadable)
@@ -94,66 +96,52 @@ class QontoStream(PartitionedStream):
         fetch: Fetch,
         since: datetime | None,  # noqa: ARG002 - for the incremental kinds
     ) -> Walk:
-        """Yield the batches of one partition and return its bookmark. Kinds override this."""
-        return whole(self.listing(context, fetch))
+        """Yield the records of one partition and return its bookmark. Bases override this."""
+        return self.whole(context, fetch)
 
-    def listing(
+    def whole(
         self,
         context: Mapping[str, t.Any],
         fetch: Fetch,
         extra: Params = (),
-        given: Mapping[str, str] = MappingProxyType({}),
-    ) -> Listing:
-        """Make the list of a partition: `extra` parameters choose a part of it.
+        **facts: t.Any,
+    ) -> Walk:
+        """Read a whole list, `extra` parameters choose a part of it."""
 
-        `given` are values that rows get which lack them: the parent's id (Q79).
-        """
-        organization_id = context["organization_id"]
+        def listing(more: Params = ()) -> QontoListing:
+            return QontoListing(self, context, fetch, (*extra, *more), **facts)
 
-        def request(query: Query) -> Request:
-            return self.request(organization_id, query, extra)
-
-        def page(query: Query) -> Page:
-            answer = fetch(request(query))
-            body = answer.body
-            rows = self.rows_of(body)
-            for name, value in given.items():
-                for row in rows:
-                    if row.get(name) is None:
-                        row[name] = value
-            rows = [self._shape(row, organization_id) for row in rows]
-            self._require_keys(rows)
-            if not self.is_paged:
-                return Page(rows, len(rows), is_last=True, date=answer.date)  # all there is
-            meta = body.get("meta") if isinstance(body, dict) else None
-            return page_of(rows, meta, query, answer.date)
-
-        return Listing(
-            page=page,
-            ahead=lambda query: fetch.ahead(request(query)),
-            forget=fetch.forget,
-            identity=self.identity,
-            key=self.key,
-            size=self.page_size,
-            can_close=self.until_param is not None,
-            observed=self.observed,
-            warn=functools.partial(self.run.report.warned, self.name, organization_id),
+        return self.accepted(
+            lambda: whole(listing()) if listing().sort_field else counted(listing()),
+            *self.smaller(lambda more: whole(listing(more))),
+            lambda: counted(listing(BARE)),
         )
 
+    def accepted(self, *ways: Way) -> Walk:
+        """Read in the first of `ways` that Qonto accepts; the last is the plainest."""
+        return first_accepted(ways, self.observed, self._tell_slower)
+
+    def smaller(self, way: Callable[[Params], Walk]) -> Iterator[Way]:
+        """The same with pages of the usual size and without `includes[]`, where that differs."""
+        if self.page_size > USUAL:
+            yield lambda: way((("per_page", USUAL),))
+        if "includes[]" in self.params:
+            yield lambda: way((("includes[]", ""),))
+
+    def _tell_slower(self) -> None:
+        self.logger.warning("Qonto refuses how %s is asked: asking in a plainer way.", self.name)
+
     def request(self, organization_id: str, query: Query, extra: Params = ()) -> Request:
-        """Make the request for one page. `extra` may hold path parameters as `{name}`."""
+        """Make the request for one page. `extra` goes over `params`; `{name}` is for the path."""
         path = self.path
-        params: dict[str, str | tuple[str, ...]] = dict(self.params)
+        params: dict[str, t.Any] = dict(self.params)
+        if self.is_paged:
+            params |= {"page": str(query.number), "per_page": str(query.size)}
         for name, value in extra:
             if name.startswith("{"):
                 path = path.replace(name, value)
             else:
                 params[name] = value
-        for param, bound in ((self.since_param, query.since), (self.until_param, query.until)):
-            if param and bound:
-                params[param] = timestamp(bound)
-        if self.is_paged:
-            params |= {"page": str(query.number), "per_page": str(query.size)}
         pairs = tuple(
             (name, value)
             for name, values in params.items()
@@ -163,7 +151,7 @@ class QontoStream(PartitionedStream):
         return Request(self.name, organization_id, path, pairs)
 
     def rows_of(self, body: t.Any) -> list[Record]:
-        """Unwrap the rows of an answer: under the envelope, under another name, or bare (Q69)."""
+        """Unwrap the rows of a response: under the envelope, under another name, or bare (Q69)."""
         rows = body.get(self.envelope) if isinstance(body, dict) else body
         if rows is None and isinstance(body, dict) and "errors" not in body:
             lists = [value for value in body.values() if isinstance(value, list)]
@@ -172,9 +160,24 @@ class QontoStream(PartitionedStream):
             raise RequestFailed(f"{self.name}: the answer is not the list it should be")
         return rows
 
-    def key(self, row: Record) -> datetime | None:
-        """The replication key of a row."""
-        return moment_of(row.get(self.replication_key)) if self.replication_key else None
+    def shaped(self, body: t.Any, organization_id: str, given: Mapping[str, t.Any]) -> list[Record]:
+        """The records of a response, as the schema promises them.
+
+        `given` are values that rows get which lack them: the parent's id (Q79).
+        """
+        rows = self.rows_of(body)
+        for name, value in given.items():
+            for row in rows:
+                if row.get(name) is None:
+                    row[name] = value
+        rows = [self._shape(row, organization_id) for row in rows]
+        self._require_keys(rows)
+        return rows
+
+    def key(self, row: Record, field: str | None = None) -> datetime | None:
+        """A moment of a row: the replication key, or another `field` that lists are sorted by."""
+        name = field or self.replication_key
+        return moment_of(row.get(name)) if name else None
 
     def _unreadable(self, field: str) -> None:
         self.run.report.unreadable(self.name, field)
@@ -183,3 +186,97 @@ class QontoStream(PartitionedStream):
         for name in self.primary_keys:
             if None in [row.get(name) for row in rows]:
                 raise RequestFailed(f"{self.name}: a row came without its key ({name})")
+
+
+class QontoListing(Listing):
+    """A list of one partition: its pages are requests with the header of its organization.
+
+    The way of an organization id: `context` → `Request.organization_id` → `Transport`, which sets
+    `X-Qonto-Organization-Id`.
+    """
+
+    def __init__(  # noqa: PLR0913 - how it is asked, and what is known of it
+        self,
+        stream: QontoStream,
+        context: Mapping[str, t.Any],
+        fetch: Fetch,
+        extra: Params = (),
+        *,
+        given: Mapping[str, t.Any] = MappingProxyType({}),
+        filters: tuple[str | None, str | None] = (None, None),
+        apart_by: str | None = None,
+        expected: int | None = None,
+    ) -> None:
+        """`filters`: names of the bounds on the key that the list is sorted by.
+
+        `apart_by`: the field by which rows of one key are told apart.
+        """
+        self._stream, self._context, self._fetch = stream, context, fetch
+        self._organization_id: str = context["organization_id"]
+        self._extra, self._given, self._filters = extra, given, filters
+        self._apart_by = apart_by
+        asked = {**stream.params, **dict(extra)}
+        self.sort_field, _, direction = str(asked.get("sort_by") or "").partition(":")
+        self.is_descending = direction == "desc"
+        self.can_open = filters[0] is not None
+        self.size = min(stream.page_size, asked.get("per_page") or stream.page_size)
+        self.expected = expected
+        self.observed = stream.observed
+        self._is_bare = asked.get("per_page") == ""
+
+    def request(self, query: Query) -> Request:
+        """Make the request for one page."""
+        bounds = tuple(
+            (name, timestamp(bound))
+            for name, bound in zip(self._filters, (query.since, query.until), strict=True)
+            if name and bound
+        )
+        extra = self._extra if self._is_bare else (*self._extra, ("per_page", str(query.size)))
+        return self._stream.request(self._organization_id, query, (*extra, *bounds))
+
+    def page(self, query: Query) -> Page:
+        """Ask for one page; its rows are shaped."""
+        stream, response = self._stream, self._fetch(self.request(query))
+        body = response.body
+        rows = stream.shaped(body, self._organization_id, self._given)
+        if not stream.is_paged:
+            return Page(rows, len(rows), is_last=True, date=response.date)  # all there is
+        meta = body.get("meta") if isinstance(body, dict) else None
+        return page_of(rows, meta, query, response.date)
+
+    def ahead(self, query: Query) -> bool:
+        """Send the request for a page ahead of need."""
+        return self._fetch.ahead(self.request(query))
+
+    def forget(self) -> None:
+        """Drop what this list sent ahead."""
+        self._fetch.forget()
+
+    def identity(self, row: Record) -> Hashable:
+        """The key of a row within its organization."""
+        return self._stream.identity(row)
+
+    def key(self, row: Record) -> datetime | None:
+        """The moment that the list is sorted by."""
+        return self._stream.key(row, self.sort_field) if self.sort_field else None
+
+    def apart(self, since: datetime, until: datetime) -> Listing | None:
+        """The rows whose key lies between, sorted by the stream's second key."""
+        if not self._apart_by:
+            return None
+        bounds = zip(self._filters, (since, until), strict=True)
+        return QontoListing(
+            self._stream,
+            self._context,
+            self._fetch.branch(),
+            (
+                *self._extra,
+                *((name, timestamp(bound)) for name, bound in bounds if name),
+                ("sort_by", f"{self._apart_by}:asc"),
+            ),
+            given=self._given,
+        )
+
+    def warn(self, text: str) -> None:
+        """Say something about this list, for the log and the closing table."""
+        self._stream.run.report.warned(self._stream.name, self._organization_id, text)

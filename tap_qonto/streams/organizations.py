@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from tap_qonto.api.prefetch import Fetch
-    from tap_qonto.pagination.readers import Walk
+    from tap_qonto.pagination.pages import Walk
 
 
 class UserOrganizations(QontoStream):

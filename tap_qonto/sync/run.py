@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 import typing as t
 from concurrent.futures import Future, wait
 
 from tap_qonto.api.organizations import Organizations
-from tap_qonto.api.prefetch import STEP, Fetch, Prefetch
+from tap_qonto.api.prefetch import STEP, Fetch, Prefetch, RequestPool
 from tap_qonto.api.rate_limit import RateLimiter, RateLimiterClosed
 from tap_qonto.api.transport import Transport
 from tap_qonto.auth.authenticator import authenticator_for
@@ -67,12 +66,13 @@ class Run:
         self.rate_limiter = RateLimiter(settings.rate_limits)
         self.authenticator = authenticator_for(settings, before_request=self.rate_limiter.acquire)
         self.transport = Transport(settings, self.authenticator, self.rate_limiter, user_agent)
+        self._pool = RequestPool(self.transport.send, settings.concurrency)
         self.organizations = Organizations(
-            settings, self.transport.send, lambda: self.authenticator.flow
+            settings, self.transport.send, lambda: self.authenticator.flow, self._pool.submit
         )
         self.progress = Progress(self.rate_limiter)
         self._streams = streams
-        self._write_state = write_state
+        self.write_state = write_state
         self.planning = threading.RLock()
         """One thread at a time finds out the partitions of a stream."""
         self.signum: int | None = None
@@ -83,7 +83,7 @@ class Run:
     def _ahead(self) -> Prefetch[Lines]:
         return Prefetch(
             self._plan(),
-            self.transport.send,
+            self._pool,
             threads=self.settings.concurrency,
             room=ROOM,
             weigh=lambda lines: len(lines.text) + OVERHEAD,
@@ -97,19 +97,11 @@ class Run:
             self.progress.plan(stream.name, len(self.organizations.ids()))
         for stream in streams:
             if stream.needs_accounts:
-                for organization_id in self.organizations.ids():
-                    asked = functools.partial(self._ask_organization, organization_id)
-                    yield ("", frozenset({("organization_id", organization_id)})), asked
+                self.organizations.ask_all()
             contexts = stream.partitions
             self.progress.plan(stream.name, len(contexts))
             for context in contexts:
                 yield _key(stream, context), functools.partial(stream.lines, context)
-
-    def _ask_organization(self, organization_id: str, _: Fetch) -> Iterator[Lines]:
-        """Ask ahead for what `partitions` of the next stream need; hands over nothing."""
-        with contextlib.suppress(Exception):  # it is raised again where the answer is needed
-            self.organizations.body(organization_id)
-        yield from ()
 
     def read(self, stream: Partitioned, context: Mapping[str, t.Any]) -> Iterator[Lines]:
         """Yield the lines of a partition: ahead as planned, or now if it is not in the plan."""
@@ -172,7 +164,7 @@ class Run:
     def partition_done(self, stream: str) -> None:
         """Called after each partition: counts it, and writes STATE when it is time."""
         self.progress.done(stream)
-        self._write_state()
+        self.write_state()
 
     def stop(self, signum: int) -> None:
         """Ask the run to end at the next page; safe in a signal handler."""
@@ -188,6 +180,7 @@ class Run:
         self.transport.close()
         if "_ahead" in self.__dict__:
             self._ahead.close()
+        self._pool.close()
         self.progress.close()
         self.authenticator.close()
 

@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
 
     from tap_qonto.api.prefetch import Fetch
-    from tap_qonto.pagination.readers import Walk
+    from tap_qonto.pagination.pages import Walk
     from tap_qonto.sync.run import Run
     from tap_qonto.sync.writers import BufferedWriter
 
@@ -131,21 +131,30 @@ class PartitionedStream(Stream):
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """None: walks freeze their upper bound themselves, by Qonto's clock."""
 
-    @functools.cached_property
-    def bookmarks(self) -> dict[frozenset[tuple[str, t.Any]], datetime | None]:
-        """Where each partition stood before this run."""
-        return {
-            frozenset(one["context"].items()): moment_of(one.get("replication_key_value"))
-            for one in self.state_manager.get_state_partitions() or ()
-            if one.get("replication_key") == self.replication_key
-        }
-
     def since(self, context: Mapping[str, t.Any]) -> datetime | None:
         """The moment from which a partition is read; None: from the beginning."""
         if self.replication_method == REPLICATION_FULL_TABLE:
             return None
-        known = (self.bookmarks.get(frozenset(context.items())), self.run.settings.start_date)
+        bookmark = moment_of(self.bookmark_notes(context).get("replication_key_value"))
+        known = (bookmark, self.run.settings.start_date)
         return max((moment for moment in known if moment), default=None)
+
+    def notes(self) -> dict[str, t.Any]:
+        """What a bookmark says besides its moment, for `bookmark_notes` of the next run."""
+        return {}
+
+    def bookmark_notes(self, context: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
+        """What the bookmark of a partition said before this run."""
+        return self._former.get(frozenset(context.items()), {})
+
+    @functools.cached_property
+    def _former(self) -> dict[frozenset[tuple[str, t.Any]], dict[str, t.Any]]:
+        """The partitions of the state as they stood before this run."""
+        return {
+            frozenset(one["context"].items()): dict(one)
+            for one in self.state_manager.get_state_partitions() or ()
+            if one.get("replication_key") == self.replication_key
+        }
 
     def _remember(self, context: Context, upto: datetime | None) -> None:
         if upto is None or self.replication_method == REPLICATION_FULL_TABLE:
@@ -153,6 +162,7 @@ class PartitionedStream(Stream):
         state = self.get_context_state(context)
         state["replication_key"] = self.replication_key
         state["replication_key_value"] = timestamp(upto)
+        state.update(self.notes())
 
     # -- a walk's rows become lines, on any thread -----------------------------------------
 
@@ -262,6 +272,7 @@ class PartitionedStream(Stream):
                 yield lines
                 self.run.progress.rows += lines.rows
                 self._remember(context, lines.upto)
+                self.run.write_state()
         except LoginRequired:
             raise
         except RateLimiterClosed:

@@ -12,6 +12,7 @@ and after them. Pages that are asked for ahead are answered at any moment until 
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 import typing as t
@@ -21,7 +22,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from tap_qonto.errors import RequestFailed, RequestRejected
-from tap_qonto.pagination.pages import Listing, Observed, Page, Query, Records, page_of
+from tap_qonto.pagination.keyed import Unsorted
+from tap_qonto.pagination.pages import Listing, Observed, Page, Query, Walk, page_of
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -40,13 +42,91 @@ class View(t.NamedTuple):
 
 @dataclass
 class Rows:
-    """The places of the rows of a list; only those asked for are copied."""
+    """The places of the rows of a list; only those asked for are copied.
+
+    Rows of one key have no order of their own: they come in another one at each request.
+    """
 
     state: dict[int, Row]
     places: list[Place]
+    chance: random.Random
 
     def __getitem__(self, part: slice) -> list[Row]:
-        return [dict(self.state[identity]) for _, identity in self.places[part]]
+        places = self.places
+        start, end = part.start, min(part.stop, len(places))
+        if start >= end:
+            return []
+        left, right = start, end
+        while left and places[left - 1][0] == places[start][0]:
+            left -= 1
+        while right < len(places) and places[right][0] == places[end - 1][0]:
+            right += 1
+        found: list[Place] = []
+        for _, equal in itertools.groupby(places[left:right], key=lambda place: place[0]):
+            several = [*equal]
+            self.chance.shuffle(several)
+            found += several
+        return [dict(self.state[one]) for _, one in found[start - left : end - left]]
+
+
+class ModelListing(Listing):
+    """A list of the model; what is sent ahead is answered at any moment until it is wanted."""
+
+    def __init__(
+        self, model: Model, view: View, *, key: str | None, observed: Observed | None
+    ) -> None:
+        self.model, self.view, self._key = model, view, key
+        self.can_open = key == "updated_at" and not view.descending
+        self.is_descending = view.descending
+        self.observed = observed or Observed()
+        self.sent: dict[Query, Page | RequestRejected | None] = {}
+        self.filtered: datetime | None = None  # by another key than the list is sorted by
+        self.window: tuple[datetime, datetime] | None = None
+
+    def page(self, query: Query) -> Page:
+        self._some_arrive(0.3)
+        found = self.sent.pop(query, None) or self._answer(query)
+        if isinstance(found, RequestRejected):
+            raise found
+        return found
+
+    def _answer(self, query: Query) -> Page | RequestRejected:
+        try:
+            return self.model.answer(query, self)
+        except RequestRejected as error:
+            return error
+
+    def ahead(self, query: Query) -> bool:
+        if query not in self.sent:
+            if len(self.sent) >= self.model.window:
+                return False
+            self.sent[query] = None
+            self._some_arrive(0.1)
+        return True
+
+    def _some_arrive(self, share: float) -> None:
+        waiting = [query for query, page in self.sent.items() if page is None]
+        self.model.chance.shuffle(waiting)
+        for query in waiting:
+            if self.model.chance.random() < share:
+                self.sent[query] = self._answer(query)
+
+    def forget(self) -> None:
+        self.sent.clear()
+
+    def key(self, row: Row) -> datetime | None:
+        return t.cast("datetime | None", row[self._key]) if self._key else None
+
+    def apart(self, since: datetime, until: datetime) -> Listing | None:
+        if not self.model.behaviour.second:
+            return None
+        view = self.view._replace(order="created_at")
+        listing = ModelListing(self.model, view, key="created_at", observed=None)
+        listing.size, listing.window = self.size, (since, until)
+        return listing
+
+    def warn(self, text: str) -> None:
+        self.model.warnings.append(text)
 
 
 @dataclass
@@ -68,6 +148,9 @@ class Behaviour:
     lag: float = 0.0  # seconds until a change becomes visible, at most
     replicas: int = 0  # answers may come from a state so many changes ago
     hydrated: bool = False  # rows show a newer key than they are sorted by, for a while
+    depth: int | None = None  # rows behind which nothing is given
+    deep: str = "empty"  # what comes there: empty, refused, last
+    second: bool = True  # can rows of one key be read by another?
 
 
 @dataclass
@@ -228,60 +311,33 @@ class Model:
         key: str | None = "updated_at",
         status: str | None = None,
         observed: Observed | None = None,
-        can_close: bool = True,
-    ) -> Listing:
-        sent: dict[Query, Page | None] = {}
-
+        filtered: datetime | None = None,
+    ) -> ModelListing:
         view = View(order, status, descending)
+        listing = ModelListing(self, view, key=key, observed=observed)
+        listing.size, listing.filtered = size, filtered
+        return listing
 
-        def answer(query: Query) -> Page:
-            return self._answer(query, view)
-
-        def some_arrive(share: float) -> None:
-            waiting = [query for query, page in sent.items() if page is None]
-            self.chance.shuffle(waiting)
-            for query in waiting:
-                if self.chance.random() < share:
-                    sent[query] = answer(query)
-
-        def page(query: Query) -> Page:
-            some_arrive(0.3)
-            found = sent.pop(query, None)
-            return answer(query) if found is None else found
-
-        def ahead(query: Query) -> bool:
-            if query not in sent:
-                if len(sent) >= self.window:
-                    return False
-                sent[query] = None
-                some_arrive(0.1)
-            return True
-
-        return Listing(
-            page=page,
-            ahead=ahead,
-            forget=sent.clear,
-            key=lambda row: row[key] if key else None,
-            size=size,
-            can_close=can_close,
-            observed=observed or Observed(),
-            warn=self.warnings.append,
-        )
-
-    def _answer(self, query: Query, view: View) -> Page:
-        told, chance = self.behaviour, self.chance
+    def answer(self, query: Query, listing: ModelListing) -> Page:
+        told, chance, view = self.behaviour, self.chance, listing.view
         self.requests += 1
         self.now += timedelta(seconds=self.pace * 2 * chance.random())
         self.happen(0.4)
         replica = self._replica()
-        total = self._count(query, view.status, replica) if told.count_first else None
+        bounds = listing.window or (listing.filtered or query.since, query.until)
+        asked = query._replace(since=bounds[0], until=bounds[1])
+        total = self._count(asked, view.status, replica) if told.count_first else None
         self.happen(0 if told.atomic else 0.2)
         size = told.fixed_size or min(query.size, told.largest)
         start = ((query.number if told.pages else 1) - 1) * size
-        rows = self._rows(query, view, replica)[start : start + size]
+        if told.depth is not None and start + size > told.depth:
+            if told.deep == "refused":
+                raise RequestRejected("too deep", 422)
+            start = max(0, told.depth - size) if told.deep == "last" else sys.maxsize
+        rows = self._rows(asked, view, replica)[start : start + size]
         if total is None:
             self.happen(0 if told.atomic else 0.2)
-            total = self._count(query, view.status, replica)
+            total = self._count(asked, view.status, replica)
         date = self.now.replace(microsecond=0)
         self.happen(0.4)
         if told.date == "ahead":
@@ -319,10 +375,10 @@ class Model:
         found = lists[view.status][first:end]
         order = view.order if self.behaviour.sorts else "created_at"
         if order != "updated_at":
-            found.sort(key=lambda place: (state[place[1]][order], place[1]))
+            found = sorted((state[identity][order], identity) for _, identity in found)
         if view.descending:
             found.reverse()
-        return Rows(state, found)
+        return Rows(state, found, self.chance)
 
     def _count(self, query: Query, status: str | None, replica: State | None) -> int:
         told = self.behaviour
@@ -395,7 +451,7 @@ class Outcome(t.NamedTuple):
 
 
 def read(
-    walk: t.Generator[Records, None, datetime | None],
+    walk: Walk,
     target: dict[int, Row],
     bookmark: datetime | None = None,
     *,
@@ -412,8 +468,8 @@ def read(
         except StopIteration as end:
             rows, upto = [], end.value
             ended = True
-        except RequestFailed as error:
-            return Outcome(bookmark, number, ended=False, error=str(error))
+        except (RequestFailed, Unsorted) as error:
+            return Outcome(bookmark, number, ended=False, error=str(error) or "unsorted")
         else:
             ended = False
         for row in rows:
