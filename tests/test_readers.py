@@ -152,6 +152,8 @@ def survive(kind: str, scene: dict[str, t.Any]) -> None:
     if kind not in {"changed", "merged"} or behaviour.date == "missing":
         # then nothing tells a row that changes from others; or only keys tell what time it is
         behaviour.hydrated = False
+    if not behaviour.pages:  # a page that comes again, shorter than asked for: only a count tells
+        behaviour.count, behaviour.meta = "right", "full"
     if min(size, behaviour.fixed_size or size, behaviour.largest) <= 3:
         # a list that grows by a page at each request can't be read to its end
         scene["churn"].inserts = min(scene["churn"].inserts, 0.1)

@@ -137,7 +137,7 @@ class Keyed:
         self._first = page
         if page.date and not self._listing.is_descending:
             self._start = page.date - FRESH
-            self._late = max(page.date, self._listing.now()) - SECOND  # a clock may be behind
+            self._late = max(page.date + SECOND, self._listing.now())  # a clock may be behind
 
     def _settled(self, page: Page) -> list[datetime]:
         """The keys of a page, without those later than the start.
