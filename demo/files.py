@@ -5,6 +5,8 @@
     qonto.files.faults                    as demo/faults.py, for downloads: kinds "status", "html",
                                           "cut", "truncated", "stall", "latency", ...
     qonto.options.link_seconds = 5        a link's life (30 minutes, Q92), by `qonto.clock`
+    every(qonto.bank, organization_id)    truth: the content of each file by (kind, id), made when
+                                          it is called: `every(…)["statement", id]()`
 
 A file is made when it is asked for: out of its id, and as long as its row says. `attachment` is
 what `GET /v2/attachments/{id}` knows: receipts, and the documents that invoices, credit notes and
@@ -21,7 +23,9 @@ import struct
 import typing as t
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.applications import Starlette
 from starlette.responses import Response
@@ -34,8 +38,11 @@ from demo.values import digits
 from demo.wire import Wires
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
+    from demo.bank import Bank
     from demo.books import Books
     from demo.clock import Clock
     from demo.options import Options
@@ -108,16 +115,14 @@ class FileHost:
         return answer
 
     def _answer(self, request: Request) -> Response:
-        path = PurePosixPath(request.url.path)
-        query = request.query_params
-        if not self._lives(query.get("signature", "")):
+        if not self._lives(request.query_params.get("signature", "")):
             body = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
             return Response(body, 403, media_type="application/xml")
-        make = {".pdf": pdf, ".png": png}.get(path.suffix)
-        size = query.get("bytes", "")
-        if make is None or not size.isdigit():
+        try:
+            ending = PurePosixPath(request.url.path).suffix
+            return Response(content(str(request.url)), media_type=TYPES[ending])
+        except (KeyError, ValueError):
             return Response("<Error><Code>NoSuchKey</Code></Error>", 404)
-        return Response(make(path.stem, int(size)), media_type=TYPES[path.suffix])
 
 
 def attachment(books: Books, id_: str) -> Row | None:
@@ -151,6 +156,37 @@ def document(id_: str, name: str, created_at: str) -> Row:
 def link(folder: str, id_: str, ending: str, size: int) -> str:
     """A link to be signed: what it leads to is made from the link alone."""
     return f"{FILES}/{folder}/{id_}.{ending}?bytes={size}&signature={SIGNATURE}"
+
+
+def content(link: str) -> bytes:
+    """What a link leads to.
+
+    Raises:
+        KeyError: nothing lies there.
+        ValueError: the link does not tell its size.
+    """
+    parts = urlsplit(link)
+    path = PurePosixPath(parts.path)
+    make = {".pdf": pdf, ".png": png}[path.suffix]
+    return make(path.stem, int(dict(parse_qsl(parts.query))["bytes"]))
+
+
+def every(bank: Bank, organization_id: str) -> dict[tuple[str, str], Callable[[], bytes]]:
+    """All files of an organization, by kind and id."""
+    links: dict[tuple[str, str], str] = {}
+    for row in bank.rows("transactions", organization_id):
+        for one in row["attachments"]:
+            links["transaction_attachment", one["id"]] = one["url"]
+            if "url" in one["probative_attachment"]:
+                links["certified_copy", one["id"]] = one["probative_attachment"]["url"]
+    for row in bank.rows("statements", organization_id):
+        links["statement", row["id"]] = row["file"]["file_url"]
+    for stream in DOCUMENTS:
+        for row in bank.rows(stream, organization_id):
+            one = attachment(bank.books(organization_id), row.get("attachment_id") or "")
+            if one is not None:
+                links[stream.removesuffix("s"), one["id"]] = one["url"]
+    return {key: partial(content, link) for key, link in links.items()}
 
 
 def pdf(title: str, size: int) -> bytes:

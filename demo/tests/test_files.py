@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from demo.files import pdf, png
+from demo.files import every, pdf, png
 from demo.server import Server, running
 
 if t.TYPE_CHECKING:
@@ -88,6 +88,18 @@ def test_the_document_of_an_invoice_is_an_attachment(qonto: Server, stream: str)
         told = ask(qonto, f"/v2/attachments/{row['attachment_id']}").json()["attachment"]
         assert told["id"] == row["attachment_id"]
         assert len(read(told["url"]).content) == int(told["file_size"])
+
+
+def test_the_truth_tells_of_every_file_what_is_served(qonto: Server) -> None:
+    truth = every(qonto.bank, qonto.bank.organizations[0].id)
+    kinds = {kind for kind, _ in truth}
+    assert len(kinds) == 7
+    served = {row["id"]: row for row in receipts(qonto)}
+    for id_, row in served.items():
+        assert truth["transaction_attachment", id_]() == read(row["url"]).content
+        if row["probative_attachment"]["status"] == "available":
+            copy = read(row["probative_attachment"]["url"]).content
+            assert truth["certified_copy", id_]() == copy
 
 
 def test_a_receipt_is_an_attachment_too_and_an_unknown_id_is_none(qonto: Server) -> None:
