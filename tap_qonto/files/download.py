@@ -77,7 +77,7 @@ class _Broken(Unfetched):
     """Not this time; worth another try."""
 
 
-class WrongLength(_Broken):
+class WrongLength(Unfetched):
     """It is whole, and not as long as was promised."""
 
     def __init__(self) -> None:
@@ -231,7 +231,7 @@ class Downloads:
             self._check_size(int(told))
             if promise.is_binding and is_plain and promise.bytes not in {None, int(told)}:
                 raise WrongLength
-        elif promise.bytes is None and "Transfer-Encoding" not in response.headers:
+        elif promise.bytes is None and not _is_framed(response):
             raise _Broken("its server does not tell its length")
         served = _plain_type(response.headers.get("Content-Type"))
         promised = _plain_type(promise.content_type)
@@ -258,11 +258,11 @@ class Downloads:
                 body.write(part)
                 if time.monotonic() > deadline:
                     raise TimeoutError  # noqa: TRY301
-            is_framed = {*response.headers} & {"Content-Length", "Transfer-Encoding"}
-            is_bound = promise.is_binding or not is_framed
             if size == 0 and promise.bytes != 0:
                 raise _Broken("it is empty")  # noqa: TRY301
-            if is_bound and promise.bytes not in {None, size}:
+            if promise.bytes not in {None, size} and not _is_framed(response):
+                raise _Broken("the download broke off")  # noqa: TRY301
+            if promise.is_binding and promise.bytes not in {None, size}:
                 raise WrongLength  # noqa: TRY301
         except BaseException:
             body.close()
@@ -270,6 +270,11 @@ class Downloads:
         served = _plain_type(response.headers.get("Content-Type"))
         kept = _plain_type(promise.content_type) if served in UNTOLD else served
         return Content(t.cast("t.IO[bytes]", body), size, digest.hexdigest(), kept or None)
+
+
+def _is_framed(response: requests.Response) -> bool:
+    """Does the answer itself tell where it ends?"""
+    return "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
 
 
 def _plain_type(value: str | None) -> str:

@@ -43,7 +43,7 @@ RETRIES: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(minutes=1)}
 
 
 class FileStoreError(QontoError):
-    """The store of files can't be read or written; the message has the reason, not the address."""
+    """It can't be read or written; the message has the reason, never the address."""
 
 
 class Stored(t.NamedTuple):
@@ -85,7 +85,7 @@ class FileStore:
                         stored = Stored(one["path"], one["size"], one["last_modified"])
                         found[folder[0]] = min(found.get(folder[0], stored), stored)
         except (BaseError, OSError) as error:
-            raise FileStoreError(f"files can't be listed: {reason(error)}") from None
+            raise FileStoreError(f"the store can't be listed: {reason(error)}") from None
         with self._lock:
             while len(self._lists) >= LISTS:
                 self._lists.popitem(last=False)
@@ -127,7 +127,7 @@ class FileStore:
         except AlreadyExistsError:
             return False
         except (BaseError, OSError) as error:
-            raise FileStoreError(f"files can't be written: {reason(error)}") from None
+            raise FileStoreError(f"the store can't be written: {reason(error)}") from None
         return True
 
     def sha256(self, path: str) -> str:
@@ -141,7 +141,7 @@ class FileStore:
             for part in obstore.get(self._store, path).stream(min_chunk_size=2**20):
                 digest.update(part)
         except (BaseError, OSError) as error:
-            raise FileStoreError(f"files can't be read: {reason(error)}") from None
+            raise FileStoreError(f"the store can't be read: {reason(error)}") from None
         return digest.hexdigest()
 
 

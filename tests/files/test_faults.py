@@ -48,7 +48,7 @@ COMES: dict[str, tuple[Callable[[Call], Answer], int]] = {
     "half a file of untold length": (at_first(UNFRAMED), 0),
     "half a file, well framed": (always(pdf(HALF)), 1),
     "twice the file": (always(pdf(PDF + PDF)), 1),
-    "an empty file": (at_first(pdf(b"")), 0),
+    "an empty file": (at_first(pdf(b"")), 1),
     "a redirect": (at_first(reply(b"", 302, Location=NEW)), 0),
 }
 
@@ -71,7 +71,7 @@ STAYS_AWAY: dict[str, tuple[Callable[[Call], Answer], str, bool]] = {
     "500": (always(reply(b"", 500)), "its server answers 500", False),
     "a cut": (always(CUT), "broke off", False),
     "a web page": (always(PAGE), "its server sends text/html", False),
-    "half a file of untold length": (always(UNFRAMED), "not as long as", False),
+    "half a file of untold length": (always(UNFRAMED), "broke off", False),
     "too large by its head": (
         always(reply(b"", Content_Length="2000000000")),
         "larger than file_max_bytes",

@@ -173,7 +173,7 @@ for size in (20_000, 6_000_000):
 
 def test_a_full_disk_is_named_and_leaves_no_file(tmp_path: Path) -> None:
     said = subprocess.check_output([sys.executable, "-c", FULL, str(tmp_path)], text=True)
-    assert said == "files can't be written: File too large\n" * 2
+    assert said == "the store can't be written: File too large\n" * 2
     assert FileStore(str(tmp_path)).stored("o", "k") == {}
     assert [one for one in tmp_path.rglob("*.pdf") if one.is_file()] == []
 
