@@ -1,6 +1,7 @@
-"""The stream `files`: each receipt, statement and invoice is fetched once and kept; a row tells.
+"""Files of the rows above, kept.
 
-Files are found in the rows of other streams, read by those streams' own walks, with their links.
+Each is fetched once, and a row of the stream `files` tells where it lies. Files are found in the
+rows of other streams, read by those streams' own walks, with their links.
 A source is one of these lists; to add one, see `SOURCES`.
 """
 
@@ -113,10 +114,10 @@ class Bookmark(datetime):
 
 
 class Files(PerAccountStream):
-    """Receipts, certified copies, statements and invoices as files: fetched once, and kept.
+    """Receipts, certified copies, statements and invoices as files: where each lies, its digest.
 
-    Here with the setting `files` alone, which names the folder. A row tells where a file lies
-    and its digest; never its link. See docs/files.md.
+    Here with the setting `files` alone, which names the folder or bucket. Each file is fetched
+    once; a row never holds its link. How to keep them is in [files.md](files.md).
     """
 
     name = "files"
@@ -140,8 +141,7 @@ class Files(PerAccountStream):
         th.Property(
             "parent_id",
             th.StringType,
-            description="The transaction, statement, invoice, credit note or quote it was found "
-            "in first.",
+            description="The transaction, statement, invoice, credit note or quote that names it.",
         ),
         th.Property("name", th.StringType, description="Without what is unsafe in a name."),
         th.Property("content_type", th.StringType),
@@ -241,6 +241,7 @@ class _Partition:
             (kind, file_id): Document(kind, file_id, parent_id)
             for kind, file_id, parent_id in memory.get("missing", ())
         }
+        self._coming: set[tuple[str, str]] = set()
         self._store_errors = 0
         self._problems: dict[tuple[str, str, bool], None] = {}
         self._warnings: dict[tuple[str, str], None] = {}
@@ -251,7 +252,7 @@ class _Partition:
             tried = [one for one in self._missing.values() if one.kind in self._looked_for]
             if tried:
                 yield Records([*self._kept(self._started(tried))])
-            known = {(one.kind, one.file_id) for one in tried}
+            known = frozenset((one.kind, one.file_id) for one in tried)
             walk = self._parent.walk(self._context, fetch, self._since)
             waiting: deque[tuple[list[_Started], datetime | None]] = deque()
             while True:
@@ -273,9 +274,12 @@ class _Partition:
         self._told = self._began - CLOCKS_DIFFER
         return self._bookmark(last)
 
-    def _wanted(self, rows: list[Record], known: set[tuple[str, str]]) -> Iterator[Document]:
-        """Yield the files that rows name, each once, but for what need not be looked at."""
-        seen = {*known}
+    def _wanted(self, rows: list[Record], known: frozenset[tuple[str, str]]) -> Iterator[Document]:
+        """Yield the files that rows name, but for those that need not be looked at, or are coming.
+
+        A row may come twice while its file is under way.
+        """
+        seen = {*known, *self._coming}
         for row in rows:
             for document in self._source.documents(row):
                 key = (document.kind, document.file_id)
@@ -286,6 +290,7 @@ class _Partition:
                 if stored is None and document.is_pending:
                     self._missing[key] = document
                 elif stored is None or not self._is_told(stored):
+                    self._coming.add(key)
                     yield document
 
     def _is_told(self, stored: Stored) -> bool:
@@ -305,6 +310,7 @@ class _Partition:
         for document, future in started:
             key = (document.kind, document.file_id)
             self._missing[key] = document
+            self._coming.discard(key)
             try:
                 row, note = future.result()
             except Pending:
