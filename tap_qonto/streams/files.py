@@ -47,7 +47,7 @@ if t.TYPE_CHECKING:
     from tap_qonto.api.prefetch import Fetch
     from tap_qonto.files.archive import Kept
     from tap_qonto.files.store import Stored
-    from tap_qonto.pagination.readers import Walk
+    from tap_qonto.pagination.pages import Walk
     from tap_qonto.streams.client import QontoStream
 
 MOST_MISSING = 200
@@ -107,8 +107,7 @@ class Bookmark(datetime):
     @classmethod
     def of(cls, moment: datetime, memory: dict[str, t.Any]) -> Bookmark:
         """Add to a moment what goes with it."""
-        bookmark = cls.fromtimestamp(moment.timestamp(), tz=timezone.utc)
-        bookmark = bookmark.replace(microsecond=moment.microsecond)
+        bookmark = cls.combine(moment.date(), moment.timetz())
         bookmark.memory = memory
         return bookmark
 

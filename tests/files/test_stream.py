@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import random
+import subprocess
+import sys
 import time
 import typing as t
 
@@ -296,6 +298,31 @@ def test_without_the_setting_nothing_changes(qonto: Server, store: str) -> None:
         "files",
         *names,
     }
+
+
+WITHOUT_EXTRA = """
+import sys
+sys.modules["obstore"] = None
+from tap_qonto.tap import TapQonto
+assert TapQonto(config={}, validate_config=False).streams
+TapQonto.cli(["--discover", "--config", sys.argv[1]])
+"""
+
+
+def test_without_the_extra_the_setting_says_what_to_install_and_nothing_else_changes(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text('{"client_id": "a", "client_secret": "b", "files": "files"}')
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRA, str(config)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "files is set, which needs obstore: pip install 'tap-qonto[files]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
