@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 import typing as t
@@ -103,11 +104,11 @@ class Archive:
         document = self._with_link(document, organization_id)
         try:
             return document, self._downloaded(document)
-        except WrongLength:  # twice, from several answers: what Qonto tells is wrong
-            return document, self._downloaded(document, is_binding=False)
+        except WrongLength as error:  # two links: if the next answer is as long, Qonto is wrong
+            return document, self._downloaded(dataclasses.replace(document, bytes=error.bytes))
 
-    def _downloaded(self, document: Document, *, is_binding: bool = True) -> Content:
-        promise = Promise(document.bytes, document.promised_type, is_binding=is_binding)
+    def _downloaded(self, document: Document) -> Content:
+        promise = Promise(document.bytes, document.promised_type)
         return self._downloads.fetch(document.link or "", promise)
 
     def _with_link(self, document: Document, organization_id: str) -> Document:

@@ -79,23 +79,19 @@ class _Broken(Unfetched):
 
 
 class WrongLength(Unfetched):
-    """It is whole, and not as long as was promised."""
+    """It is whole, by what its server tells, and has other `bytes` than were promised."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__("it is not as long as Qonto tells", is_dead_link=True)
+        self.bytes = size
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What was told of a file before it was fetched; None where nothing was.
-
-    `is_binding`: a file of another length is none. It is not where a new link gave the same: then
-    Qonto tells a wrong length, and the server's own has to do.
-    """
+    """What was told of a file before it was fetched; None where nothing was."""
 
     bytes: int | None = None
     content_type: str | None = None
-    is_binding: bool = True
 
 
 @dataclass(frozen=True)
@@ -230,8 +226,8 @@ class Downloads:
         is_plain = not response.headers.get("Content-Encoding")
         if told.isdigit():
             self._check_size(int(told))
-            if promise.is_binding and is_plain and promise.bytes not in {None, int(told)}:
-                raise WrongLength
+            if is_plain and promise.bytes not in {None, int(told)}:
+                raise WrongLength(int(told))
         elif promise.bytes is None and not _is_framed(response):
             raise _Broken("its server does not tell its length")
         served = _plain_type(response.headers.get("Content-Type"))
@@ -263,8 +259,8 @@ class Downloads:
                 raise _Broken("it is empty")  # noqa: TRY301
             if promise.bytes not in {None, size} and not _is_framed(response):
                 raise _Broken("the download broke off")  # noqa: TRY301
-            if promise.is_binding and promise.bytes not in {None, size}:
-                raise WrongLength  # noqa: TRY301
+            if promise.bytes not in {None, size}:
+                raise WrongLength(size)  # noqa: TRY301
         except BaseException:
             body.close()
             raise

@@ -9,7 +9,7 @@ from conftest import NEW, OLD, PDF, Host, pdf
 from wire import Call, reply
 
 from tap_qonto.files.archive import Kept
-from tap_qonto.files.download import AT_A_TIME, Unfetched
+from tap_qonto.files.download import AT_A_TIME, Unfetched, WrongLength
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,6 +133,13 @@ def test_a_length_that_qonto_tells_wrong_costs_a_request_and_not_the_file(
     assert kept.note == "it is not as long as Qonto tells"
     assert (keep.folder / kept.row["path"]).read_bytes() == PDF
     assert host.asked == 1
+
+
+def test_answers_of_several_wrong_lengths_are_not_kept(host: Host, keep: Keeper) -> None:
+    host.old = host.new = lambda call: pdf(PDF[: -call.number - 1])
+    (lost,) = keep(host.document())
+    assert isinstance(lost, WrongLength)
+    assert keep.everything() == []
 
 
 def test_a_larger_file_than_allowed_is_not_read_to_its_end(host: Host, make: Make) -> None:
