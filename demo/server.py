@@ -32,6 +32,8 @@
         bank.delete(stream, organization_id, row_id)  -> row
         bank.advance(edits=5, adds=5)     -> {organization_id: {stream: [ids touched]}}
 
+    qonto.files                           where links to receipts and the like lead: demo/files.py
+
     faults = qonto.faults                 see demo/faults.py
         faults.add("status", status=503, path="/v2/transactions", times=3)
         faults.clear()
@@ -71,6 +73,7 @@ from demo.clock import Clock
 from demo.consent import Consent, sign_in, staged
 from demo.control import Control
 from demo.faults import Faults
+from demo.files import FileHost
 from demo.limits import Limits
 from demo.oauth import Answer, Sessions
 from demo.offer import BY_STREAM
@@ -120,7 +123,8 @@ class Server:
         self.closing = asyncio.Event()
         self._limits = Limits(options)
         self._random = random.Random(options.seed)
-        self._api = Api(options, self.bank, self.sessions)
+        self.files = FileHost(options, self.clock)
+        self._api = Api(options, self.bank, self.sessions, self.files)
         consent = Consent(options, self.bank, self.sessions)
         control = Control(self)
         self.app = Starlette(
@@ -284,9 +288,10 @@ def running(**options: t.Any) -> Iterator[Server]:
     It stops at the end of the block; connections that are still open are cut.
     """
     server = Server(Options(**options))
-    web = OnThread(server)
-    server.url = web.start()
+    web, files = OnThread(server), OnThread(server.files)
+    server.url, server.files.url = web.start(), files.start()
     try:
         yield server
     finally:
         web.stop()
+        files.stop()

@@ -102,6 +102,7 @@ class Transport:
         self._authenticator = authenticator
         self._rate_limiter = rate_limiter
         self._patience = patience
+        self.user_agent = user_agent
         self._session = _session(settings, user_agent)
         self._adapter = self._session.get_adapter(settings.api_url)
         self._base = (requests.Request("GET", settings.api_url).prepare().url or "").rstrip("/")
@@ -137,6 +138,11 @@ class Transport:
         except (LoginRequired, StoreError, SettingsError) as error:
             self._fatal = error
             raise
+
+    @property
+    def is_ending(self) -> bool:
+        """Does no request start any more?"""
+        return self._closed or self.stopping
 
     def close(self) -> None:
         """Start no request any more and drop idle connections."""

@@ -202,7 +202,7 @@ class ChildTransactionLinks(PerRowStream):
 
 
 class Statements(QontoStream):
-    """Monthly statements: which exist; their files are not read."""
+    """Monthly statements: which exist; their files are in `files`."""
 
     name = "statements"
     path = "/v2/statements"
