@@ -13,14 +13,14 @@ from decimal import Decimal
 
 import pytest
 from singer_sdk.contrib.msgspec import MsgSpecWriter
-from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
+from singer_sdk.singerlib import RecordMessage, StateMessage
 from singer_sdk.streams._state import StreamStateManager
 
 from tap_qonto.sync import writers
 from tap_qonto.sync.writers import (
-    LineWriter,
     IndexedState,
     IntervalStateWriter,
+    LineWriter,
     OutputLost,
     RowMessage,
     append_line,

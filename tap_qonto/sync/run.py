@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from tap_qonto.sync.writers import Lines
 
 ROOM = 8 * 2**20  # bytes of lines that wait for the main thread
+LINGER = 1.0  # seconds in which threads end that wait for nothing
 OVERHEAD = 2**12  # bytes that a batch takes besides
 
 _Key = tuple[str, frozenset[tuple[str, t.Any]]]
@@ -195,8 +196,16 @@ class Run:
                 self._ahead.close()
             self._pool.close()
             self.progress.close(wrote=wrote)
+            self._join()
         finally:
             self.authenticator.close()
+
+    def _join(self) -> None:
+        """Wait for threads that end at once; not for those that wait for an answer."""
+        until = time.monotonic() + LINGER
+        if "_ahead" in self.__dict__:
+            self._ahead.join(until)
+        self._pool.join(until)
 
 
 def _key(stream: Partitioned, context: Mapping[str, t.Any]) -> _Key:

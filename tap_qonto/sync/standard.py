@@ -55,9 +55,12 @@ def write_whole(text: bytes | bytearray) -> None:
     while done < len(text):
         written = 0
         # released at once: the buffer belongs to whoever encodes the next line
-        with memoryview(text) as whole, whole[done:] as left:
-            with contextlib.suppress(BlockingIOError):
-                written = raw.write(left) or 0
+        with (
+            memoryview(text) as whole,
+            whole[done:] as left,
+            contextlib.suppress(BlockingIOError),
+        ):
+            written = raw.write(left) or 0
         if not written:
             _wait(raw)
         done += written
