@@ -78,22 +78,22 @@ def test_the_same_is_noted_once_from_any_number_of_threads(report: Report) -> No
 
 
 @pytest.mark.parametrize(
-    ("note", "denied_is_failure", "incomplete", "gap"),
+    ("note", "denied_is_failure", "incomplete", "mentioned"),
     [
         ("failed", False, True, True),
         ("denied", False, False, True),
         ("denied", True, True, True),
-        ("warned", True, False, False),
+        ("warned", True, False, True),
     ],
 )
-def test_what_counts_as_a_failure_and_as_a_gap(
-    note: str, denied_is_failure: bool, incomplete: bool, gap: bool
+def test_what_counts_as_a_failure_and_is_mentioned(
+    note: str, denied_is_failure: bool, incomplete: bool, mentioned: bool
 ) -> None:
     report = Report(denied_is_failure=denied_is_failure)
     getattr(report, note)("labels", "o1", "why")
     assert report.incomplete is incomplete
-    assert report.has_gaps("labels") is gap
-    assert report.has_gaps("teams") is False
+    assert report.mentions("labels") is mentioned
+    assert report.mentions("teams") is False
 
 
 def test_fields_that_are_new_are_counted(report: Report) -> None:

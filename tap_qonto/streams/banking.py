@@ -60,6 +60,7 @@ class BankAccountBalances(QontoStream):
     derived_from = "organization"
     primary_keys = ("organization_id", "bank_account_id", "observed_at")
     replication_key = "observed_at"
+    is_history = True
     missed = "Balances between two runs."
     schema = th.PropertiesList(
         th.Property("organization_id", th.StringType, required=True),

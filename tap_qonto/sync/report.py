@@ -65,9 +65,9 @@ class Report:
         with self._lock:
             self.unknown_fields[stream, field] += 1
 
-    def has_gaps(self, stream: str) -> bool:
-        """Was a part of this stream skipped or failed?"""
-        return any(e.stream == stream and e.outcome != "warned" for e in self.entries)
+    def mentions(self, stream: str) -> bool:
+        """Was a part of this stream skipped or failed, or anything odd about it?"""
+        return any(entry.stream == stream for entry in self.entries)
 
     @property
     def incomplete(self) -> bool:
@@ -78,7 +78,7 @@ class Report:
         """Yield the closing table: streams that share reason and organizations are one line."""
         rows = sorted(self._grouped(), key=lambda row: (_ORDER.index(row[0]), row[1]))
         for outcome, streams, organizations, why in rows[:MOST_LINES]:
-            yield f"{outcome:8} {_listed(streams)}: {_where(organizations)}: {why}"
+            yield f"{outcome:8} {listed(streams)}: {_where(organizations)}: {why}"
         if len(rows) > MOST_LINES:
             yield f"… and {len(rows) - MOST_LINES} more lines like these"
         for (stream, name), count in sorted(self._unreadable.items()):
@@ -109,7 +109,8 @@ class Report:
             self._entries[Entry(outcome, stream, organization_id, why)] = None
 
 
-def _listed(streams: list[str]) -> str:
+def listed(streams: list[str]) -> str:
+    """Name streams, the first few if they are many."""
     if len(streams) > MOST_NAMES + 1:
         return f"{', '.join(streams[:MOST_NAMES])} and {len(streams) - MOST_NAMES} more streams"
     return ", ".join(streams)
