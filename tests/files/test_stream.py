@@ -332,7 +332,7 @@ def test_runs_that_are_killed_at_any_moment_lose_no_file_and_leave_no_half(
 ) -> None:
     chance = random.Random(seed)
     reading.qonto.options.file_latency = 0.05
-    outcomes, state = [], None
+    outcomes, state, truth = [], None, reading.truth()
     for attempt in range(8):
         process = start(
             tmp_path, config=reading.config, state=state, catalog=catalog(reading.config, "files")
@@ -346,9 +346,9 @@ def test_runs_that_are_killed_at_any_moment_lose_no_file_and_leave_no_half(
         state = outcomes[-1].state or state
         for key, file in reading.stored().items():
             if "#" not in file.name:
-                assert file.read_bytes() == reading.truth()[key]
+                assert file.read_bytes() == truth[key]
     assert outcomes[-1].code == 0, outcomes[-1].log
-    assert told(*outcomes).keys() == reading.truth().keys()
+    assert told(*outcomes).keys() == truth.keys()
 
 
 @pytest.mark.slow
