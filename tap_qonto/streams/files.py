@@ -179,8 +179,8 @@ class Files(PerAccountStream):
     def memories(self) -> dict[frozenset[tuple[str, t.Any]], dict[str, t.Any]]:
         """What the state of each partition held, before this run, besides its bookmark.
 
-        `looked_for`: kinds and statuses; `told`: files stored before have had their rows written;
-        `missing`: kind, file id and parent id of those to be tried again.
+        `looked_for`: kinds and statuses, and for which store; `told`: files stored before have had
+        their rows written; `missing`: kind, file id and parent id of those to be tried again.
         """
         return {
             frozenset(one["context"].items()): one.get("files") or {}
@@ -231,9 +231,10 @@ class _Partition:
         self._looked_for = [kind for kind in self._source.kinds if kind in settings.file_kinds]
         if isinstance(self._parent, PerAccountStream):
             self._looked_for += settings.transaction_statuses
+        self._looked_for.append(stream.archive.place)
         memory = stream.memories.get(frozenset(context.items()), {})
         if memory and not {*self._looked_for} <= {*memory["looked_for"]}:
-            memory, since = {}, settings.start_date  # more is wanted now: look again
+            memory, since = {}, settings.start_date  # more is wanted now, or elsewhere: look again
         self._since = since
         self._told = moment_of(memory.get("told"))
         self._missing = {

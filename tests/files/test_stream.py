@@ -251,6 +251,18 @@ def test_kinds_that_are_left_out_are_not_looked_for_until_they_are_wanted(
     assert told(first, second).keys() == reading.stored().keys() == reading.truth().keys()
 
 
+def test_another_folder_gets_every_file_though_the_state_is_kept(
+    reading: Reading, tmp_path: Path
+) -> None:
+    reading()
+    before = reading.stored().keys()
+    reading.folder = tmp_path / "elsewhere"
+    reading(files=str(reading.folder))
+    assert reading.stored().keys() == before
+    reading(files=str(reading.folder))
+    assert reading.qonto.files.requests == []
+
+
 def test_with_more_missing_than_the_state_holds_the_bookmark_stays(
     reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
