@@ -284,6 +284,10 @@ class TapQonto(Tap):
                 "There is no organization to read: the consent names none (see tap-qonto-auth "
                 "organizations), or the shard has none."
             )
+        rows = self.run.organizations.rows()
+        self.run.report.names = {
+            row["id"]: row["name"] for row in rows if isinstance(row.get("name"), str)
+        }
         known = versions.known_roles(self.state)
         left = self.run.organizations.left_consent(known)
         if left:
@@ -293,9 +297,9 @@ class TapQonto(Tap):
                 len(left),
                 left[0],
             )
-        rows = self.run.organizations.rows()
         self.run.versions.begin(self.run.settings, self.run.authenticator.flow, known, left, rows)
-        versions.remember(self.state, rows)
+        if self.config.get("emit_activate_version_messages"):
+            versions.remember(self.state, rows)
 
     def _last_state(self) -> None:
         writer = t.cast("LineWriter", self.message_writer)

@@ -100,3 +100,30 @@ def test_fields_that_are_new_are_counted(report: Report) -> None:
     report.unknown_fields["labels", "colour"] += 7
     assert lines(report) == ["new      labels: 'colour' is not in the schema: left out of 7 rows"]
     assert not report.incomplete
+
+
+def test_organizations_are_named_where_they_are_known(report: Report) -> None:
+    report.names = {"o1": "Atelier  Brindille", "o3": "Odd\x1b[2J", "o4": "x" * 200}
+    report.denied("cards", "o1", "gone")
+    report.denied("labels", "o2", "gone")
+    report.denied("teams", "o3", "gone")
+    report.denied("quotes", "o4", "gone")
+    for organization in ("o1", "o2"):
+        report.failed("clients", organization, "broken")
+    assert lines(report) == [
+        "failed   clients: 2 organizations, such as Atelier Brindille (o1): broken",
+        "skipped  cards: organization Atelier Brindille (o1): gone",
+        "skipped  labels: organization o2: gone",
+        f"skipped  quotes: organization {'x' * 40} (o4): gone",
+        "skipped  teams: organization o3: gone",
+    ]
+
+
+def test_reasons_that_differ_by_ids_alone_are_one_line(report: Report) -> None:
+    for number in range(400):
+        row = f"0000{number:04}-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+        one = f"{number % 100:08}-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
+        report.denied("quotes", one, f"below {row} of organization {one}: no (403)")
+    (line,) = lines(report)
+    assert line.startswith("skipped  quotes: 100 organizations, such as 00000000-bbbb-")
+    assert "below 00000000-aaaa-4aaa-8aaa-aaaaaaaaaaaa" in line

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from taps import Outcome, catalog_of, command, every, keyed, names, read, truth, warehouse
+from taps import Outcome, catalog_of, command, every, keyed, named, names, read, truth, warehouse
 
 from demo.offer import BY_STREAM
 from demo.server import running
@@ -274,7 +274,7 @@ def test_an_api_key_reads_its_one_organization(qonto: Server) -> None:
         "transactions", truth(qonto, "transactions", one)
     )
     assert [row["id"] for row in outcome.rows("user_organizations")] == [one]
-    assert f"cards: organization {one}: refused to an API key" in outcome.log
+    assert f"cards: {named(qonto, one)}: refused to an API key" in outcome.log
 
 
 def test_a_membership_token_reads_its_one_organization(qonto: Server, store: str) -> None:

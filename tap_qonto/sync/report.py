@@ -8,10 +8,16 @@ import typing as t
 from collections import Counter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MOST_LINES = 30
 MOST_NAMES = 4  # of streams in a line
+LONGEST_NAME = 40  # characters of an organization's name
+
+# what differs between two refusals of the same kind: ids of rows, requests and organizations
+_ID = re.compile(
+    r",? request id [\w-]+|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE
+)
 
 Outcome = t.Literal["skipped", "failed", "warned"]
 _ORDER: tuple[Outcome, ...] = ("failed", "warned", "skipped")
@@ -36,6 +42,8 @@ class Report:
         self.unknown_fields: Counter[tuple[str, str]] = Counter()
         """How often a field (stream, name) came that the contract does not know (Q47)."""
         self._unreadable: Counter[tuple[str, str]] = Counter()
+        self.names: Mapping[str, str] = {}
+        """Names of organizations by id, as far as they are known."""
 
     @property
     def entries(self) -> list[Entry]:
@@ -78,7 +86,7 @@ class Report:
         """Yield the closing table: streams that share reason and organizations are one line."""
         rows = sorted(self._grouped(), key=lambda row: (_ORDER.index(row[0]), row[1]))
         for outcome, streams, organizations, why in rows[:MOST_LINES]:
-            yield f"{outcome:8} {listed(streams)}: {_where(organizations)}: {why}"
+            yield f"{outcome:8} {listed(streams)}: {self._where(organizations)}: {why}"
         if len(rows) > MOST_LINES:
             yield f"… and {len(rows) - MOST_LINES} more lines like these"
         for (stream, name), count in sorted(self._unreadable.items()):
@@ -87,13 +95,14 @@ class Report:
             yield f"{'new':8} {stream}: {name!r} is not in the schema: left out of {count} rows"
 
     def _grouped(self) -> list[tuple[Outcome, list[str], list[str | None], str]]:
-        by_reason: dict[tuple[Outcome, str, str], list[str | None]] = {}
+        by_reason: dict[tuple[Outcome, str, str], dict[str | None, None]] = {}
         examples: dict[tuple[Outcome, str, str], str] = {}
         for outcome, stream, organization_id, why in self.entries:
             text = why.removeprefix(stream).removeprefix(f" of organization {organization_id}")
             text = text.removeprefix(": ")
-            key = (outcome, re.sub(r",? request id [\w-]+", "", text), stream)
-            by_reason.setdefault(key, []).append(organization_id)
+            reason = _ID.sub("", text.replace(organization_id or "\n", ""))
+            key = (outcome, reason, stream)
+            by_reason.setdefault(key, {})[organization_id] = None
             examples.setdefault(key, text)
         together: dict[tuple[Outcome, str, tuple[str | None, ...]], list[str]] = {}
         for (outcome, reason, stream), organizations in sorted(by_reason.items()):
@@ -103,6 +112,16 @@ class Report:
             (outcome, streams, list(organizations), examples[outcome, reason, streams[0]])
             for (outcome, reason, organizations), streams in together.items()
         ]
+
+    def _where(self, organizations: list[str | None]) -> str:
+        first = organizations[0]
+        if first is None:
+            return "all organizations"
+        name = " ".join(self.names.get(first, "").split())[:LONGEST_NAME]
+        shown = f"{name} ({first})" if name.isprintable() and name else first
+        if len(organizations) == 1:
+            return f"organization {shown}"
+        return f"{len(organizations)} organizations, such as {shown}"
 
     def _add(self, outcome: Outcome, stream: str, organization_id: str | None, why: str) -> None:
         with self._lock:
@@ -114,12 +133,3 @@ def listed(streams: list[str]) -> str:
     if len(streams) > MOST_NAMES + 1:
         return f"{', '.join(streams[:MOST_NAMES])} and {len(streams) - MOST_NAMES} more streams"
     return ", ".join(streams)
-
-
-def _where(organizations: list[str | None]) -> str:
-    first = organizations[0]
-    if first is None:
-        return "all organizations"
-    if len(organizations) == 1:
-        return f"organization {first}"
-    return f"{len(organizations)} organizations, such as {first}"

@@ -234,3 +234,9 @@ def names(stream: str) -> tuple[str, ...]:
 def every(qonto: Server) -> Iterator[str]:
     """Ids of all organizations."""
     return (one.id for one in qonto.bank.organizations)
+
+
+def named(qonto: Server, organization_id: str) -> str:
+    """An organization as messages name it."""
+    names = {one.id: one.name for one in qonto.bank.organizations}
+    return f"organization {names[organization_id]} ({organization_id})"
