@@ -1,6 +1,6 @@
 """The bulk endpoints as Qonto's reference describes them (2026-11); Q numbers name the traps.
 
-`/v2/user_organizations`, the 45th, is answered by `demo/api.py` itself.
+`/v2/user_organizations`, the 45th, is answered by `demo/routes/api.py` itself.
 """
 
 from __future__ import annotations

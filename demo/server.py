@@ -64,17 +64,18 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from demo import access, spoiled
-from demo.api import Api, Call
-from demo.bank import Bank
+from demo import spoiled
 from demo.clock import Clock
-from demo.consent import Consent, sign_in, staged
-from demo.control import Control
+from demo.data.bank import Bank
 from demo.faults import Faults
 from demo.limits import Limits
-from demo.oauth import Answer, Sessions
 from demo.offer import BY_STREAM
 from demo.options import Options
+from demo.routes import access
+from demo.routes.api import Api, Call
+from demo.routes.consent import Consent, sign_in, staged
+from demo.routes.control import Control
+from demo.routes.oauth import Answer, Sessions
 from demo.web import OnThread
 from demo.wire import Wires
 
@@ -83,7 +84,7 @@ if t.TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from demo.listing import Query
+    from demo.routes.listing import Query
 
     Endpoint = Callable[[Request], t.Awaitable[Response]]
     Handler = Callable[[Request, "Received"], t.Awaitable[Response]]

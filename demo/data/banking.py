@@ -6,12 +6,12 @@ import typing as t
 from datetime import timedelta
 
 from demo.data.embeds import LABELS, SIGNATURE, label_row
-from demo.data.transactions import CATEGORIES
+from demo.data.ledger import CATEGORIES
 from demo.values import day, digits, major, milliseconds, plain
 
 if t.TYPE_CHECKING:
-    from demo.books import Books
-    from demo.data.organizations import Account
+    from demo.data.books import Books
+    from demo.data.facts import Account
 
 Row = dict[str, t.Any]
 

@@ -18,7 +18,7 @@ from demo.data.invoicing import (
 from demo.values import day, local, money
 
 if t.TYPE_CHECKING:
-    from demo.books import Books
+    from demo.data.books import Books
 
 Row = dict[str, t.Any]
 

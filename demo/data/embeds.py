@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from demo.values import digits, milliseconds, text
 
 if t.TYPE_CHECKING:
-    from demo.data.organizations import OrganizationFacts
+    from demo.data.facts import OrganizationFacts
 
 Row = dict[str, t.Any]
 SIGNATURE = "{signature}"  # of links; replaced at each answer (Q92)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from demo.values import day, digits, local, money
 
 if t.TYPE_CHECKING:
-    from demo.books import Books
+    from demo.data.books import Books
 
 Row = dict[str, t.Any]
 CLIENTS = 9

@@ -9,7 +9,7 @@ from demo.data.invoicing import lifecycle
 from demo.values import day, digits, iban, masked, milliseconds, money
 
 if t.TYPE_CHECKING:
-    from demo.books import Books
+    from demo.data.books import Books
 
 Row = dict[str, t.Any]
 NOBODY = "00000000-0000-0000-0000-000000000000"  # no supplier was recognised (Q73)

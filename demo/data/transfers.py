@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from demo.values import day, digits, iban, major, milliseconds, text, uid
 
 if t.TYPE_CHECKING:
-    from demo.books import Books
+    from demo.data.books import Books
 
 Row = dict[str, t.Any]
 BENEFICIARIES = 6

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 
+from demo.data.tables import EMBEDS
 from demo.offer import BY_STREAM, ENDPOINTS, STATUSES
-from demo.tables import EMBEDS
 
 CONTRACT = Path(__file__).parents[2] / "contract" / "openapi.yaml"
 DOCUMENT: Row = yaml.load(

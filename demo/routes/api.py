@@ -8,20 +8,20 @@ import typing as t
 
 from starlette.responses import PlainTextResponse, Response
 
-from demo import access
 from demo.data.embeds import SIGNATURE
-from demo.listing import Query, answer, conditions, page_of
+from demo.data.tables import encode
 from demo.offer import BY_PATH
-from demo.refusals import Refusal, bad_request, not_found
-from demo.tables import encode
+from demo.routes import access
+from demo.routes.listing import Query, answer, conditions, page_of
+from demo.routes.refusals import Refusal, bad_request, not_found
 
 if t.TYPE_CHECKING:
-    from demo.bank import Bank
-    from demo.books import Books
-    from demo.data.organizations import OrganizationFacts
+    from demo.data.bank import Bank
+    from demo.data.books import Books
+    from demo.data.facts import OrganizationFacts
     from demo.endpoints import Endpoint
-    from demo.oauth import Sessions
     from demo.options import Options
+    from demo.routes.oauth import Sessions
 
 JSON = "application/json; charset=utf-8"
 SIGNED = SIGNATURE.encode()

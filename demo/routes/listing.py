@@ -11,14 +11,14 @@ import random
 import typing as t
 from itertools import groupby
 
+from demo.data.tables import Equal, Like, Record, Span, Wish, encode, month
 from demo.endpoints import Among, Contains, Endpoint, Range
-from demo.refusals import Refusal, bad_request, unprocessable
-from demo.tables import Equal, Like, Record, Span, Wish, encode, month
+from demo.routes.refusals import Refusal, bad_request, unprocessable
 from demo.values import since_epoch
 
 if t.TYPE_CHECKING:
+    from demo.data.tables import Table
     from demo.options import Options
-    from demo.tables import Table
 
 Query = list[tuple[str, str]]
 SECOND = 1_000_000

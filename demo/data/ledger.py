@@ -18,7 +18,7 @@ from demo.values import digits, iban, major, milliseconds, plain
 if t.TYPE_CHECKING:
     import random
 
-    from demo.data.organizations import Account, OrganizationFacts
+    from demo.data.facts import Account, OrganizationFacts
 
 Row = dict[str, t.Any]
 CATEGORIES = ("sales", "operations", "people", "taxes")  # of cash flow, see banking.py

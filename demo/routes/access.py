@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typing as t
 
-from demo.refusals import Refusal, forbidden, not_found, unauthorized
+from demo.routes.refusals import Refusal, forbidden, not_found, unauthorized
 from demo.values import digits
 
 if t.TYPE_CHECKING:
-    from demo.bank import Bank
-    from demo.data.organizations import OrganizationFacts
+    from demo.data.bank import Bank
+    from demo.data.facts import OrganizationFacts
     from demo.endpoints import Endpoint
-    from demo.oauth import Sessions
+    from demo.routes.oauth import Sessions
 
 GATES = {
     "plan": forbidden("This feature is not included in your current price plan"),

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from demo.consent import page
-from demo.tables import encode
+from demo.data.tables import encode
+from demo.routes.consent import page
 
 if t.TYPE_CHECKING:
     from starlette.requests import Request

@@ -6,20 +6,20 @@ import gc
 import typing as t
 from datetime import timedelta
 
-from demo.data import banking, cards, collecting, documents, invoicing, payables, transfers
-from demo.data.transactions import At, Ledger
+from demo.data import banking, cards, documents, getting_paid, invoicing, payables, transfers
+from demo.data.ledger import At, Ledger
+from demo.data.tables import Row, Table
 from demo.offer import BY_STREAM
-from demo.tables import Row, Table
 from demo.values import milliseconds
 
 if t.TYPE_CHECKING:
     from datetime import datetime
 
-    from demo.data.organizations import Account, OrganizationFacts
+    from demo.data.facts import Account, OrganizationFacts
 
 BUILDERS: dict[str, t.Callable[[Books], list[Row]]] = {
     stream: getattr(module, stream)
-    for module in (banking, transfers, cards, invoicing, documents, payables, collecting)
+    for module in (banking, transfers, cards, invoicing, documents, payables, getting_paid)
     for stream in BY_STREAM
     if hasattr(module, stream)
 }

@@ -7,8 +7,8 @@ import typing as t
 from datetime import datetime
 from threading import RLock
 
-from demo.books import Books
-from demo.data.organizations import OrganizationFacts, facts
+from demo.data.books import Books
+from demo.data.facts import OrganizationFacts, facts
 from demo.offer import BY_STREAM
 from demo.values import local, milliseconds, seconds
 
@@ -16,8 +16,8 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from demo.clock import Clock
+    from demo.data.tables import Row, Table
     from demo.options import Options
-    from demo.tables import Row, Table
 
 
 class Bank:
