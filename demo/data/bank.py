@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import random
 import typing as t
-from datetime import datetime
 from threading import RLock
 
+from demo.data import (
+    banking,
+    cards,
+    getting_paid,
+    invoicing,
+    organizations,
+    payables,
+    transfers,
+)
 from demo.data.books import Books
 from demo.data.facts import OrganizationFacts, facts
 from demo.offer import BY_STREAM
@@ -18,6 +26,11 @@ if t.TYPE_CHECKING:
     from demo.clock import Clock
     from demo.data.tables import Row, Table
     from demo.options import Options
+
+AREAS = (organizations, banking, cards, transfers, invoicing, payables, getting_paid)
+BUILDERS = {
+    stream: getattr(area, stream) for area in AREAS for stream in BY_STREAM if hasattr(area, stream)
+}
 
 
 class Bank:
@@ -42,7 +55,7 @@ class Bank:
         with self.lock:
             books = self._books.get(organization_id)
             if books is None:
-                books = self._books[organization_id] = Books(self.by_id[organization_id])
+                books = self._books[organization_id] = Books(self.by_id[organization_id], BUILDERS)
             return books
 
     def table(self, stream: str, organization_id: str) -> Table:

@@ -303,6 +303,32 @@ class Ledger:
             "vat_details": vat_details(cents, vat_cents, vat) if vat_cents is not None else None,
         }
 
+    def bank_account(self) -> Row:
+        """The row of `/v2/bank_accounts`, as the account stands.
+
+        `_slug` is what `/v2/organization` shows in place of organization_id (Q57).
+        """
+        account, held = self.account, self.balance - self.pending_debits
+        return {
+            "_slug": account.slug,
+            "_external": account.external,
+            "id": account.id,
+            "name": account.name,
+            "organization_id": self.organization.id,
+            "status": account.status,
+            "main": account.main,
+            "iban": account.iban,
+            "bic": account.bic,
+            "currency": account.currency,
+            "balance": major(self.balance),
+            "balance_cents": self.balance,
+            "authorized_balance": major(held),
+            "authorized_balance_cents": held,
+            "updated_at": milliseconds(self.organization.anchor - timedelta(hours=4)),
+            "is_external_account": account.external,
+            "account_number": digits(10, account.id) if account.currency == "USD" else None,
+        }
+
     def settle(self, rows: list[Row]) -> None:
         """Chain completed `rows` to the balance, by `settled_at`, which becomes unique."""
         for row in sorted(rows, key=itemgetter("settled_at")):

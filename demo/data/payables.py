@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from demo.data.invoicing import lifecycle
+from demo.data.invoice_parts import lifecycle
 from demo.values import day, digits, iban, masked, milliseconds, money
 
 if t.TYPE_CHECKING:
