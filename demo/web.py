@@ -12,10 +12,18 @@ import uvicorn
 if t.TYPE_CHECKING:
     import socket
 
-    from demo.server import Server
+    from demo.wire import Wires
+
+    class App(t.Protocol):
+        """What is served, and how it learns of its end."""
+
+        url: str
+        app: t.Any
+        wires: Wires
+        closing: asyncio.Event
 
 
-def config(server: Server, port: int) -> uvicorn.Config:
+def config(server: App, port: int) -> uvicorn.Config:
     """For 127.0.0.1; port 0 takes a free one."""
     return uvicorn.Config(
         server.app,
@@ -42,7 +50,7 @@ def address(web: uvicorn.Server) -> str:
 class Announced(uvicorn.Server):
     """Serves until a signal; writes one line, its address, once requests are taken."""
 
-    def __init__(self, server: Server, port: int) -> None:
+    def __init__(self, server: App, port: int) -> None:
         super().__init__(config(server, port))
         self._demo = server
 
@@ -60,7 +68,7 @@ class OnThread(uvicorn.Server):
     Whatever still waits (latency, stall) is told so by `server.closing`, and its line is cut.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: App) -> None:
         super().__init__(config(server, 0))
         self._demo = server
         self._ready = threading.Event()

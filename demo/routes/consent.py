@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
     from demo.data.bank import Bank
     from demo.options import Options
-    from demo.server import Received
+    from demo.state import Received
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; background: #f4f2ee; color: #1d1d1b; }
