@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import typing as t
+from itertools import count
 
 from starlette.responses import PlainTextResponse, Response
 
@@ -46,6 +48,7 @@ class Api:
 
     def __init__(self, options: Options, bank: Bank, sessions: Sessions) -> None:
         self.options, self.bank, self.sessions = options, bank, sessions
+        self._lists = count()
 
     def serve(self, call: Call) -> Response:
         """The answer to `call`, refusals included."""
@@ -101,7 +104,13 @@ class Api:
             raise not_found()
         if endpoint.stream == "payment_link_payments":
             query = [*query, ("_parent", t.cast("str", parent))]
-        return answer(endpoint.envelope, page_of(table, endpoint, query, self.options), includes)
+        return answer(
+            endpoint.envelope, page_of(table, endpoint, query, self.options, self._ties()), includes
+        )
+
+    def _ties(self) -> random.Random:
+        """Chance of a request: the same at the same request to a server of the same seed."""
+        return random.Random(self.options.seed << 32 | next(self._lists))
 
     def _one(self, endpoint: Endpoint, books: Books, id_: str) -> bytes:
         record = books.table(endpoint.stream).records.get(id_)

@@ -9,11 +9,12 @@ from decimal import Decimal
 import pytest
 
 from demo.server import running
+from demo.tests.conftest import Client
 from demo.values import since_epoch
 
 if t.TYPE_CHECKING:
     from demo.server import Server
-    from demo.tests.conftest import Client, Row
+    from demo.tests.conftest import Row
 
 EVERY = ("completed", "pending", "declined", "reversed")
 REFERENCES = (
@@ -245,12 +246,51 @@ def test_counts_can_lie_or_be_missing(client: Client) -> None:
     assert "total_count" not in client.ask("labels").json()["meta"]
 
 
-def test_default_orders_shuffle_ties_and_sort_by_does_not(reader: Client) -> None:
-    def ids(**query: t.Any) -> list[str]:
-        return [row["id"] for row in reader.ask("cards", **query).json()["cards"]]
+def test_rows_of_equal_keys_come_in_another_order_at_each_request(client: Client) -> None:
+    """As a database gives them that sorts by that key alone; keys that differ stay in order."""
 
-    assert len({tuple(ids()) for _ in range(30)}) > 1
-    assert len({tuple(ids(sort_by="created_at:asc")) for _ in range(5)}) == 1
+    def orders(**query: t.Any) -> set[tuple[str, ...]]:
+        bodies = [client.ask("cards", **query).json()["cards"] for _ in range(30)]
+        assert all(
+            [r["status"] for r in body] == sorted(r["status"] for r in body) for body in bodies
+        )
+        return {tuple(row["id"] for row in body) for body in bodies}
+
+    def pages() -> list[str]:
+        asked = [
+            client.ask("cards", sort_by="status:asc", per_page=2, page=n) for n in (1, 2, 3, 4)
+        ]
+        return [row["id"] for answer in asked for row in answer.json()["cards"]]
+
+    options = client.server.options
+    assert len(orders()) > 1
+    assert len(orders(sort_by="status:asc")) > 1
+    assert any(len(set(pages())) < 7 for _ in range(30))  # some twice, so some not at all
+    options.ties = "unsorted"
+    assert len(orders()) > 1
+    assert len(orders(sort_by="status:asc")) == 1
+    options.ties = "stable"
+    assert len(orders()) == 1
+    assert len(set(pages())) == 7
+
+
+def test_a_row_alone_with_its_key_keeps_its_place(reader: Client) -> None:
+    def ids(**query: t.Any) -> tuple[str, ...]:
+        return tuple(row["id"] for row in reader.ask("cards", **query).json()["cards"])
+
+    assert len({ids(sort_by="created_at:asc") for _ in range(5)}) == 1
+    assert ids(sort_by="created_at:desc") == ids(sort_by="created_at:asc")[::-1]
+
+
+def test_shuffled_ties_are_repeatable() -> None:
+    def orders() -> list[list[str]]:
+        with running(seed=5, transactions=0) as server:
+            client = Client(server)
+            bodies = [client.ask("cards").json()["cards"] for _ in range(5)]
+            client.close()
+            return [[row["id"] for row in body] for body in bodies]
+
+    assert orders() == orders()
 
 
 def test_imported_invoices_are_hidden_unless_asked_for(reader: Client) -> None:
