@@ -111,13 +111,16 @@ class Bank:
     def children(
         self, stream: str, organization_id: str, *, external: bool = False
     ) -> dict[str, list[Row]]:
-        """Rows of a nested stream by the id of their parent; parents without any are left out."""
+        """Rows of a nested stream by the id of their parent; parents without any are left out.
+
+        International currencies are nested below the currency that they are sent from.
+        """
         with self.lock:
             books = self.books(organization_id)
             if self.refuses(stream, organization_id):
                 return {}
             found: dict[str, list[Row]] = {}
-            if stream == "payment_link_payments":
+            if stream in {"payment_link_payments", "international_currencies"}:
                 for record in books.table(stream).records.values():
                     found.setdefault(record.hidden["_parent"], []).append(record.row())
                 return found

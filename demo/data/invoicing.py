@@ -48,6 +48,7 @@ def clients(books: Books) -> list[Row]:
             "kind": kind,
             **({"type": kind} if number == 3 else {}),
             "phone": {"country_code": facts.place.phone[:3], "number": digits(9, facts.id, number)},
+            "phone_number": facts.place.phone[:3] + digits(9, facts.id, number),
             "email": f"compta{number}@client-{facts.number}.example",
             "extra_emails": [f"copie{number}@client-{facts.number}.example"] if number == 2 else [],
             "currency": "EUR",

@@ -59,6 +59,19 @@ RARE: tuple[tuple[Kind, str, Row], ...] = (
         {"direct_debit_hold": {"guarding_rate": "0.15"}},
     ),
     (
+        Kind("card", "DdcRepayment"),
+        "Deferred debit",
+        {
+            "ddc_repayment": {
+                "period_start": "2026-01-01",
+                "period_end": "2026-01-31",
+                "capital_amount": "412.00",
+                "accumulated_fees_amount": "3.10",
+                "total_transactions_count": 9,
+            }
+        },
+    ),
+    (
         Kind("transfer", "PagopaPayment"),
         "pagoPA",
         {
@@ -190,7 +203,10 @@ class Ledger:
         return self._row(
             at, status, DEBIT, self.random.randrange(low, high), label=label,
             category=category, reference="MANDAT " + digits(8, self.organization.id, label),
-            direct_debit=self._counterparty(label),
+            direct_debit={
+                **self._counterparty(label),
+                "unique_mandate_reference": "RUM-" + digits(8, self.organization.id, label),
+            },
         )  # fmt: skip
 
     def _seldom(self, at: At) -> Row:
@@ -277,6 +293,7 @@ class Ledger:
             "attachment_lost": False,
             "attachment_required": operation in {"card", "transfer"},
             "card_last_digits": card[1] if card else None,
+            "card_id": card[0] if card else None,
             "category": shop.category if shop else "other_expense",
             "cashflow_category": {
                 "id": organization.uid("cash_flow_category", flow),

@@ -34,9 +34,12 @@ def organization(books: Books) -> list[Row]:
             "legal_number": facts.legal_number,
             "address": {
                 "first_line": company.street,
-                "zipcode": company.zip_code,
+                "second_line": "2e étage" if facts.country == "FR" else None,
+                "third_line": "Bât. B" if facts.country == "FR" else None,
                 "city": company.city,
+                "zipcode": company.zip_code,
                 "country": facts.country,
+                "state": "Madrid" if facts.country == "ES" else None,
             },
             "bank_accounts": [],  # filled in at each answer: balances move
         }
@@ -79,6 +82,17 @@ def membership(books: Books) -> list[Row]:
             "locale": facts.place.locale,
             "team_id": facts.team_id(member.team),
             "kyc_status": "accepted",
+            **(
+                {
+                    "residence_country": facts.country,
+                    "birthdate": "1962-01-10",
+                    "nationality": facts.country,
+                    "birth_country": facts.country,
+                    "ubo": True,
+                }
+                if facts.country == "ES"
+                else {}
+            ),
         }
     ]
 

@@ -59,7 +59,7 @@ def check(caller: Caller, scopes: tuple[str, ...], *, api_key: bool) -> None:
     """Whether this kind of caller may use an endpoint that any of `scopes` opens."""
     if caller.scopes is None:
         if not api_key:
-            raise unauthorized("OAuth2 authentication is required here")  # Q81
+            raise Refusal(401, "oauth_required", "OAuth2 authentication is required here")  # Q81
     elif caller.scopes.isdisjoint(scopes):
         raise forbidden("missing required oauth scope")  # Q85
 

@@ -11,7 +11,7 @@ from itertools import count
 from starlette.responses import PlainTextResponse, Response
 
 from demo.data.embeds import SIGNATURE
-from demo.data.tables import encode
+from demo.data.tables import Wish, encode
 from demo.offer import BY_PATH
 from demo.routes import access
 from demo.routes.listing import Query, answer, conditions, page_of
@@ -86,8 +86,10 @@ class Api:
         if endpoint.stream == "organization":
             external = dict(query).get("include_external_accounts") == "true"
             return wrap("organization", encode(books.organization(external=external)))
-        conditions(endpoint, query, self.options)
-        bodies = [record.body for record in books.table(endpoint.stream).records.values()]
+        equals, spans = conditions(endpoint, query, self.options)
+        table = books.table(endpoint.stream)
+        records, _ = table.select(Wish(equals, spans), 0, len(table.records))
+        bodies = [record.body for record in records]
         text = bodies[0] if endpoint.one else b"[%s]" % b",".join(bodies)
         return wrap(endpoint.envelope, text)
 

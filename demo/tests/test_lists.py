@@ -19,12 +19,16 @@ if t.TYPE_CHECKING:
 EVERY = ("completed", "pending", "declined", "reversed")
 REFERENCES = (
     ("transactions", "bank_account_id", "bank_accounts"),
+    ("transactions", "card_id", "cards"),
     ("transactions", "initiator_id", "memberships"),
     ("cards", "holder_id", "memberships"),
     ("cards", "bank_account_id", "bank_accounts"),
     ("memberships", "team_id", "teams"),
     ("sepa_transfers", "transaction_id", "transactions"),
     ("sepa_transfers", "beneficiary_id", "sepa_beneficiaries"),
+    ("international_transfers", "transaction_id", "transactions"),
+    ("international_transfers", "beneficiary_id", "international_beneficiaries"),
+    ("international_transfers", "bank_account_id", "bank_accounts"),
     ("external_transfers", "beneficiary_id", "beneficiaries_legacy"),
     ("credit_notes", "invoice_id", "client_invoices"),
     ("payment_links", "invoice_id", "client_invoices"),
@@ -458,7 +462,8 @@ def test_references_lead_somewhere(reader: Client) -> None:
             assert set(row["label_ids"]) <= ids["labels"]
             assert row["card_last_digits"] in digits
         for row in rows["supplier_invoices"]:
-            assert set(row["matched_transactions"] or ()) <= ids["transactions"]
+            matched = {one["transaction_id"] for one in row["matched_transactions"] or ()}
+            assert matched <= ids["transactions"]
             assert set(row["transfer_ids"]) <= ids["sepa_transfers"]
         for row in rows["client_invoices"]:
             assert row["client"]["id"] in ids["clients"]
