@@ -44,6 +44,13 @@ def parser() -> argparse.ArgumentParser:
     add("--jitter", type=float, default=0.0, help="up to so many seconds more")
     add("--rate-limits", choices=("none", "real"), default="real", help="default: real")
     add("--staging-token", help="behave as the sandbox, which wants this token")
+    add(
+        "--ties",
+        choices=("shuffled", "unsorted", "stable"),
+        default="shuffled",
+        help="where rows of equal sort keys change their order from request to request: in every "
+        "list (the default), where no sort_by is sent, nowhere",
+    )
     add("--fault", action="append", default=[], type=json.loads, help="as for POST /demo/faults")
     add(
         "--option", action="append", default=[], help="NAME=VALUE of demo/options.py (JSON or text)"
@@ -65,6 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
                 latency=given.latency,
                 jitter=given.jitter,
                 rate_limits=REAL_LIMITS if given.rate_limits == "real" else (),
+                ties=given.ties,
                 staging_token=given.staging_token,
                 **dict(_option(text) for text in given.option),
             )

@@ -42,9 +42,9 @@ if t.TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from demo.bank import Bank
-    from demo.books import Books
     from demo.clock import Clock
+    from demo.data.bank import Bank
+    from demo.data.books import Books
     from demo.options import Options
 
 Row = dict[str, t.Any]

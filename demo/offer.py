@@ -1,6 +1,6 @@
 """The bulk endpoints as Qonto's reference describes them (2026-11); Q numbers name the traps.
 
-`/v2/user_organizations`, the 45th, is answered by `demo/api.py` itself.
+`/v2/user_organizations` is answered by `demo/routes/api.py` itself.
 """
 
 from __future__ import annotations
@@ -101,7 +101,16 @@ TRANSFERS = (
     ),
     Endpoint(
         "international_currencies", "/v2/international/currencies", "currencies", ORGANIZATION,
-        key="_key", needs=Needs("source", 400, "bad_request"), **UNPAGED,
+        key="_key", needs=Needs("source", 400, "bad_request"),
+        filters=(Among("_parent", ("source",)),), **UNPAGED,
+    ),
+    Endpoint(  # which date the order goes by is not told (Q89)
+        "international_transfers", "/v2/international/transfers", "transfers", ORGANIZATION,
+        filters=(
+            Among("bank_account_id", ("bank_account_id",)), Among("status", ("status[]",)),
+            Range("updated_at"),
+        ),
+        default="created_at:desc", single="transfer",
     ),
     Endpoint(
         "international_eligibility", "/v2/international/eligibility", None, ORGANIZATION, **ONE_ROW

@@ -79,7 +79,9 @@ class Options:
     several_statuses: t.Literal["last", "all"] = "last"  # Q25
     clients_filter: bool = True  # Q33
     supplier_invoices_sort: bool = True  # Q32
-    unstable_defaults: bool = True  # ties fall as they like where no sort_by is sent (Q23)
+    # where rows of equal sort keys come in another order at each request, as from a database that
+    # has no other key to go by: in every list, where no sort_by is sent (Q23), nowhere
+    ties: t.Literal["shuffled", "unsorted", "stable"] = "shuffled"
     total_count: t.Literal["right", "wrong", "missing"] = "right"
     retired: frozenset[str] = field(default_factory=frozenset)  # paths that answer 410
     edits_per_request: tuple[str, ...] = ()  # streams of which a row is edited before each answer

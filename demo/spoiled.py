@@ -6,8 +6,8 @@ import typing as t
 
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from demo.refusals import Refusal, unauthorized
-from demo.tables import encode
+from demo.data.tables import encode
+from demo.routes.refusals import Refusal, unauthorized
 
 if t.TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -12,12 +12,12 @@ import uvicorn
 if t.TYPE_CHECKING:
     import socket
 
-    from demo.server import Server
     from demo.wire import Wires
 
     class App(t.Protocol):
-        """What is served: the API, or the files."""
+        """What is served, the API or the files, and how it learns of its end."""
 
+        url: str
         app: t.Any
         wires: Wires
         closing: asyncio.Event
@@ -50,7 +50,7 @@ def address(web: uvicorn.Server) -> str:
 class Announced(uvicorn.Server):
     """Serves until a signal; writes one line, its address, once requests are taken."""
 
-    def __init__(self, server: Server, port: int) -> None:
+    def __init__(self, server: App, port: int) -> None:
         super().__init__(config(server, port))
         self._demo = server
 

@@ -12,14 +12,19 @@ Streams, keys, scopes and the marks below are facts that no official document ha
 
 The rules for every field of a row, with the quirks they settle:
 
-* one type and null, never null in a key; nothing is required (Q54, Q59, Q63, Q76);
+* one type and null, in lists too, never null in a key; nothing is required (Q54, Q59, Q63, Q76);
+* text in a key has a greatest length, since some databases make no key of text without one;
 * values are never a closed list (Q46): known ones move into the description;
 * ids are text without `format: uuid`, since Qonto reserves the right to change them (Q47);
-* objects are open; `anyOf`, `oneOf`, `allOf` and `$ref` are dissolved into what they amount to;
+* objects are open, and one of which nothing is known has no `properties` at all: loaders that make
+  columns of objects would drop it; `anyOf`, `oneOf`, `allOf` and `$ref` are dissolved into what
+  they amount to;
 * what comes as text or as a whole number is an integer marked `x-integer` (Q75), any other choice
   of types, or an unknown one, is text marked `x-text` (Q63): the tap converts the values;
 * whatever expires is a credential (Q92) and is marked `x-secret`, like links that open without a
   login (Q96); the tap never emits those fields;
+* an object of a list that once was bare text is marked `x-from-text` with the name of the field
+  that the text becomes;
 * personal data (Q94) is marked `x-pii` and said in the description, which reaches the catalog.
 
 What only one field needs stands in `FIELDS`.
@@ -88,14 +93,19 @@ FIELDS: tuple[tuple[str, str, str, Json | None], ...] = (
     ("Q96", "PaymentLink", "url", SECRET),
 )
 
-# Property of each row that carries the id of its parent (x-parent); part of the key where the row
-# itself has no such property (Q79).
+# Property of each row that says under which row of its parent (x-parent) it is listed; part of the
+# key where the row itself has no such property (Q79).
 PARENT_PROPERTY = {
     "transactions": "bank_account_id",
     "transaction_attachments": "transaction_id",
     "child_transaction_links": "parent_transaction_id",
     "payment_link_payments": "payment_link_id",
+    "international_currencies": "source_currency",
 }
+
+# Characters of a key column: without a bound MySQL and SQL Server refuse keys that loaders make.
+# Four of these fit into the 3,072 bytes that MySQL allows for a key; ids of today have 36.
+KEY_LENGTH = 128
 
 # A key must stand at the top of the row, and Qonto's has one inside (Q79).
 KEYS = {"child_transaction_links": ["related_transaction_id", "transaction_id", "link_type"]}
@@ -179,13 +189,13 @@ def fold(schema: Json, *, null: bool = True) -> Json:
         result["x-pii"] = True
     if schema.get("x-secret") or schema.get("x-expires"):
         result["x-secret"] = True
-    result |= {mark: schema[mark] for mark in ("x-from", "x-null") if mark in schema}
+    result |= {mark: schema[mark] for mark in ("x-from", "x-null", "x-from-text") if mark in schema}
     if kind == "object":
-        if "properties" in schema:
+        if schema.get("properties"):
             result["properties"] = {name: fold(p) for name, p in schema["properties"].items()}
         result["additionalProperties"] = True
     if kind == "array":
-        result["items"] = fold(schema.get("items", {}), null=False)
+        result["items"] = fold(schema.get("items", {}))
     return result
 
 
@@ -243,18 +253,22 @@ def stream(operation: Json, expanded: Json) -> tuple[Json, Json]:
         property_ = PARENT_PROPERTY[name]
         shipped["x-parent"] = parent | {"property": property_}
         if property_ not in properties:
-            text = f"Id of the row of {parent['stream']} under which Qonto lists this one."
+            what = parent["from"].capitalize()
+            text = f"{what} of the row of {parent['stream']} under which Qonto lists this one."
             properties = {property_: {"type": "string", "description": text}} | properties
             keys = [property_, *keys]
     properties = {key: properties[key] for key in keys} | properties
     schema = fold(expanded | {"properties": properties}, null=False)
     for key in keys:
-        schema["properties"][key]["type"] = kinds(schema["properties"][key])[0]
+        column = schema["properties"][key]
+        column["type"] = kinds(column)[0]
+        if column["type"] == "string":
+            column["maxLength"] = KEY_LENGTH
     return shipped | {"x-primary-key": keys, "responses": answer(operation)}, schema
 
 
 def contract(ours: Json, official: Json | None = None) -> Json:
-    """The document the tap ships: 45 operations, and a row schema under each stream's name."""
+    """The document the tap ships: bulk operations, and a row schema under each stream's name."""
     components = ours["components"]
     for _, name, property_, change in FIELDS:
         properties = components["schemas"][name]["properties"]

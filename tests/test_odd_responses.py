@@ -174,3 +174,32 @@ def test_a_catalog_that_selects_nothing_is_said(config: Config) -> None:
     outcome = read(config(), catalog={"streams": []})
     assert outcome.code == 0
     assert "The catalog selects no stream" in outcome.log
+
+
+# -- what Qonto's pages tell since 2026-11 -------------------------------------------------------
+
+
+def test_corridors_are_told_apart_by_the_currency_they_start_from(
+    qonto: Server, config: Config
+) -> None:
+    stream = "international_currencies"
+    outcome = read(config(), catalog=catalog_of(stream))
+    rows = outcome.rows(stream)
+    expected = [row for one in every(qonto) for row in truth(qonto, stream, one)]
+    assert {row["source_currency"] for row in rows} == {"EUR", "USD"}
+    assert len(rows) == len(warehouse(stream, outcome)) == len(expected)
+    assert warehouse(stream, outcome) == keyed(stream, expected)
+
+
+def test_matched_transactions_are_objects_in_whichever_form_they_come(
+    qonto: Server, config: Config
+) -> None:
+    first, *_ = every(qonto)
+    old, new = [row["id"] for row in qonto.bank.rows("supplier_invoices", first)][:2]
+    match = {"subject_id": "s", "subject_type": "transfer", "transaction_id": "t2"}
+    qonto.bank.edit("supplier_invoices", first, old, matched_transactions=["t1", None])
+    qonto.bank.edit("supplier_invoices", first, new, matched_transactions=[match])
+    outcome = read(config(), catalog=catalog_of("supplier_invoices"))
+    rows = {row["id"]: row["matched_transactions"] for row in outcome.rows("supplier_invoices")}
+    assert [one for one in rows[old] if one] == [{"transaction_id": "t1"}]
+    assert rows[new] == [match]

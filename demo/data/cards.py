@@ -9,7 +9,7 @@ from decimal import Decimal
 from demo.values import plain, seconds
 
 if t.TYPE_CHECKING:
-    from demo.books import Books
+    from demo.data.books import Books
 
 Row = dict[str, t.Any]
 # "titanium" is in no documentation: a new value comes without notice (Q46).

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from demo.values import digits, milliseconds, text
 
 if t.TYPE_CHECKING:
-    from demo.data.organizations import OrganizationFacts
+    from demo.data.facts import OrganizationFacts
 
 Row = dict[str, t.Any]
 FILES = "https://files.qonto.example"  # where links lead; replaced at each answer

@@ -5,22 +5,26 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timedelta
 
+from demo.data.invoice_parts import (
+    CLIENTS,
+    GOODS,
+    INVOICES,
+    embedded,
+    issuer,
+    italian,
+    items,
+    lifecycle,
+)
 from demo.values import day, digits, local, money
 
 if t.TYPE_CHECKING:
-    from demo.books import Books
+    from demo.data.books import Books
 
 Row = dict[str, t.Any]
-CLIENTS = 9
-INVOICES = 14
-GOODS = (
-    "Tabouret en chêne",
-    "Étagère murale",
-    "Conseil (jour)",
-    "Réparation",
-    "Livraison",
-    "Atelier",
-)
+
+
+def _when(books: Books, number: int, step: float = 29) -> datetime:
+    return books.facts.anchor - timedelta(days=310 - step * number, hours=5, minutes=number * 11)
 
 
 def clients(books: Books) -> list[Row]:
@@ -44,6 +48,7 @@ def clients(books: Books) -> list[Row]:
             "kind": kind,
             **({"type": kind} if number == 3 else {}),
             "phone": {"country_code": facts.place.phone[:3], "number": digits(9, facts.id, number)},
+            "phone_number": facts.place.phone[:3] + digits(9, facts.id, number),
             "email": f"compta{number}@client-{facts.number}.example",
             "extra_emails": [f"copie{number}@client-{facts.number}.example"] if number == 2 else [],
             "currency": "EUR",
@@ -74,116 +79,6 @@ def clients(books: Books) -> list[Row]:
             row["last_name"] = facts.place.last_names[number % len(facts.place.last_names)]
         rows.append(row)
     return rows
-
-
-def embedded(books: Books, number: int) -> Row:
-    """The copy of a client in a document: `type` instead of `kind` (Q62)."""
-    client = books.table("clients").records[books.facts.uid("client", number)].row()
-    names = (
-        "id", "name", "first_name", "last_name", "email", "vat_number",
-        "tax_identification_number", "address", "city", "zip_code", "province_code",
-        "country_code", "recipient_code", "locale", "billing_address", "delivery_address",
-    )  # fmt: skip
-    copy = {name: client[name] for name in names if name in client}
-    return {"id": copy.pop("id"), "type": client["kind"], **copy}
-
-
-def issuer(books: Books) -> Row:
-    facts = books.facts
-    return {
-        "id": facts.id,
-        "legal_name": f"{facts.name} {facts.company.legal_form}",
-        "legal_number": facts.legal_number,
-        "legal_country": facts.country,
-        "address_line_1": facts.company.street,
-        "address_line_2": "Piso 2" if facts.country == "ES" else None,
-        "address_zipcode": facts.company.zip_code,
-        "address_city": facts.company.city,
-        "address_country": facts.country,
-        "company_leadership": facts.members[0].last_name if facts.country == "DE" else None,
-        "district_court": "Amtsgericht Hamburg" if facts.country == "DE" else None,
-        "commercial_register_number": "HRB " + facts.legal_number
-        if facts.country == "DE"
-        else None,
-        "vat_number": facts.vat_number,
-        "tax_number": "22/456/" + digits(5, facts.id, "tax") if facts.country == "DE" else None,
-        "legal_capital_share": money(500_000),
-        "transaction_type": "goods_and_services",
-        "vat_payment_condition": "on_receipts",
-    }
-
-
-def items(books: Books, number: int, *, percent: bool = False) -> tuple[list[Row], int, int]:
-    """One to three lines, their total and the VAT in it, in cents.
-
-    VAT rates are ratios on invoices and percents on quotes (Q52).
-    """
-    vat = books.facts.place.vat
-    rate = str(vat) if percent else f"0.{vat:02d}".rstrip("0")
-    rows, total, taxes = [], 0, 0
-    for line in range(1 + number % 3):
-        quantity, price = 1 + (number + line) % 4, 4_500 + 1_735 * ((number * 3 + line) % 17)
-        discount = 500 if line == 1 else 0
-        net = quantity * price - discount
-        exempt = line == 2
-        tax = 0 if exempt else (net * vat + 50) // 100
-        total, taxes = total + net + tax, taxes + tax
-        rows.append(
-            {
-                "title": GOODS[(number + line) % len(GOODS)],
-                "description": None if line else "Fait main",
-                "quantity": str(quantity),
-                "unit": "unit" if line else None,
-                "unit_price": money(price),
-                "unit_price_cents": price,
-                "vat_rate": "0" if exempt else rate,
-                "vat_exemption_reason": "N2.1" if exempt else None,
-                "discount": {
-                    "type": "absolute",  # Q66
-                    "value": "5.00",
-                    "amount": money(discount),
-                    "amount_cents": discount,
-                }
-                if discount
-                else None,
-                "total_vat": money(tax),
-                "total_vat_cents": tax,
-                "total_amount": money(net + tax),
-                "total_amount_cents": net + tax,
-                "subtotal": money(net),
-                "subtotal_cents": net,
-            }
-        )
-    return rows, total, taxes
-
-
-def lifecycle(created: datetime) -> list[Row]:
-    """E-invoicing events: four decimals in the timestamp (Q53)."""
-    return [
-        {
-            "status_code": code,
-            "reason": "REJ_SEMAN" if code == 213 else None,
-            "reason_message": "Numéro déjà utilisé" if code == 213 else None,
-            "timestamp": f"{created + timedelta(hours=hours):%Y-%m-%dT%H:%M:%S}.4127Z",
-        }
-        for hours, code in enumerate((200, 201, 213 if created.day % 2 else 203))
-    ]
-
-
-def italian(books: Books) -> Row:
-    """What only documents of Italian organizations hold."""
-    if books.facts.country != "IT":
-        return {"stamp_duty_amount": None, "welfare_fund": None, "withholding_tax": None}
-    return {
-        "stamp_duty_amount": "2.00",
-        "welfare_fund": {"type": "TC22", "rate": "0.04", "amount": "12.00"},
-        "withholding_tax": {
-            "reason": "RF02",
-            "rate": "0.2",
-            "payment_reason": "A",
-            "amount": "40.00",
-        },
-    }
 
 
 def client_invoices(books: Books) -> list[Row]:
@@ -256,3 +151,201 @@ def client_invoices(books: Books) -> list[Row]:
         }
         rows.append(row)
     return rows
+
+
+def credit_notes(books: Books) -> list[Row]:
+    """One for each canceled invoice.
+
+    Some organizations get the sandbox's spelling: a capital letter, and a `reason` that nobody
+    documents (Q65).
+    """
+    facts = books.facts
+    rows = []
+    for number in range(4, 0 if facts.empty else INVOICES, 6):
+        created = facts.anchor - timedelta(days=370 - 26 * number, hours=number)
+        lines, total, taxes = items(books, number)
+        odd = facts.number % 4 == 2
+        rows.append(
+            {
+                "id": facts.uid("credit_note", number),
+                "invoice_id": facts.uid("client_invoice", number),
+                "attachment_id": facts.uid("credit_note_pdf", number),
+                "number": f"A-{created.year}-{number:03d}",
+                "issue_date": day(created),
+                **({"Invoice_issue_date": day(created), "reason": "Retour"} if odd else {}),
+                **({} if odd else {"invoice_issue_date": day(created)}),
+                "header": "Avoir",
+                "footer": facts.name,
+                "terms_and_conditions": "Selon nos conditions",
+                "currency": "EUR",
+                "vat_amount": money(taxes),
+                "vat_amount_cents": taxes,
+                "total_amount": money(total),
+                "total_amount_cents": total,
+                "created_at": local(created),
+                "finalized_at": local(created + timedelta(minutes=2)),
+                "contact_email": f"facturation@{facts.slug}.example",
+                "invoice_url": f"https://pay.qonto.example/credit/{facts.uid('url', -number)}",
+                "einvoicing_status": "pending" if number == 4 else None,
+                **italian(books),
+                "items": lines,
+                "client": embedded(books, number % CLIENTS),
+                "einvoicing_lifecycle_events": lifecycle(created),
+            }
+        )
+    return rows
+
+
+def quotes(books: Books) -> list[Row]:
+    """VAT rates in percent (Q52)."""
+    facts = books.facts
+    rows = []
+    for number in range(0 if facts.empty else 7):
+        created = _when(books, number, 41)
+        status = ("approved", "pending_approval", "canceled")[number % 3]
+        lines, total, taxes = items(books, number, percent=True)
+        rows.append(
+            {
+                "id": facts.uid("quote", number),
+                "organization_id": facts.id,
+                "number": f"D-{created.year}-{number + 1:03d}",
+                "status": status,
+                "currency": "EUR",
+                "total_amount": money(total),
+                "total_amount_cents": total,
+                "vat_amount": money(taxes),
+                "vat_amount_cents": taxes,
+                "issue_date": day(created),
+                "expiry_date": day(created + timedelta(days=30)),
+                "created_at": local(created),
+                "approved_at": local(created + timedelta(days=4)) if status == "approved" else None,
+                "canceled_at": local(created + timedelta(days=9)) if status == "canceled" else None,
+                "attachment_id": facts.uid("quote_pdf", number),
+                "quote_url": f"https://pay.qonto.example/quotes/{facts.uid('quote url', number)}",
+                "contact_email": f"facturation@{facts.slug}.example",
+                "terms_and_conditions": "Acompte de 30 %",
+                "header": None if number else "Devis",
+                "footer": None if number else facts.name,
+                "discount": {
+                    "type": "percentage",
+                    "value": "0.1",
+                    "amount": money(total // 10),
+                    "amount_cents": total // 10,
+                }
+                if number == 3
+                else None,
+                "items": lines,
+                "client": embedded(books, (number * 2) % CLIENTS),
+                "organization": issuer(books),
+                **italian(books),
+                "invoice_ids": [facts.uid("client_invoice", number)]
+                if status == "approved"
+                else [],
+            }
+        )
+    return rows
+
+
+def recurring_invoices(books: Books) -> list[Row]:
+    """`next_invoice_date` is left out while suspended (Q76)."""
+    facts = books.facts
+    rows = []
+    for number in range(0 if facts.empty else 3):
+        created = _when(books, number * 2)
+        status = ("active", "suspended", "finished")[number]
+        row: Row = {
+            "id": facts.uid("recurring_invoice", number),
+            "status": status,
+            "client_id": facts.uid("client", number),
+            "invoice_id": facts.uid("client_invoice", number) if number == 0 else None,
+            "start_date": day(created),
+            "end_date": day(created + timedelta(days=180)) if status == "finished" else None,
+            "next_invoice_date": day(facts.anchor + timedelta(days=8)),
+            "frequency": {"value": number + 1, "recurrence": "monthly"},
+            "payment_terms_days": 30,
+            "bank_account": {"iban": facts.accounts[0].iban},
+            "invoice_status": "unpaid",
+            "currency": "EUR",
+            "purchase_order": "PO-12" if number else None,
+            "terms_and_conditions": "Résiliable à tout moment" if number else None,
+            "header": "Maintenance" if number else None,
+            "footer": facts.name if number else None,
+            "discount": {"type": "percentage", "value": "0.05"} if number else None,
+            "items": [
+                {
+                    "id": facts.uid("recurring item", number),
+                    "title": "Entretien mensuel",
+                    "description": "Chaque mois" if number else None,
+                    "quantity": "1",
+                    "unit": "hour" if number else None,
+                    "unit_price": money(9_000 + 500 * number),
+                    "vat_rate": f"0.{facts.place.vat:02d}".rstrip("0"),
+                    "vat_exemption_code": "S293B" if number == 2 else None,
+                    "discount": {"type": "percentage", "value": "0.02"} if number else None,
+                }
+            ],
+            "payment_link": {"methods": ["credit_card"]} if number == 0 else None,
+            "payment_reporting": {"conditions": "TP02", "method": "MP08"}
+            if facts.country == "IT"
+            else None,
+            "created_at": local(created),
+            "updated_at": local(created + timedelta(days=3)),
+        }
+        if status != "active":
+            del row["next_invoice_date"]
+        rows.append(row)
+    return rows
+
+
+def payment_reminders(books: Books) -> list[Row]:
+    facts = books.facts
+    if facts.empty:
+        return []
+    return [
+        {
+            "id": facts.uid("reminder", number),
+            "client_id": facts.uid("client", number),
+            "send_to": [f"compta{number}@client-{facts.number}.example"],
+            "copy_to_self": number == 0,
+            "rules": [
+                {
+                    "operator": "after" if days > 0 else "before",
+                    "offset_days": abs(days),
+                    "email_title": "Rappel",
+                    "email_body": "Votre facture arrive à échéance.",
+                }
+                for days in (-3, 7, 30)[: number + 1]
+            ],
+        }
+        for number in range(3)
+    ]
+
+
+def invoicing_settings(books: Books) -> list[Row]:
+    return [{"numbering_mode": "manual" if books.facts.number == 2 else "automatic"}]
+
+
+def products(books: Books) -> list[Row]:
+    facts = books.facts
+    if facts.empty:
+        return []
+    return [
+        {
+            "id": facts.uid("product", number),
+            "title": title,
+            "type": "service" if number in {2, 3, 5} else "good",
+            "unit_price": money(4_500 + 1_735 * number),
+            "vat_rate": f"0.{facts.place.vat:02d}".rstrip("0"),
+            "organization_id": facts.id,
+            "description": f"{title} · catalogue" if number % 2 else None,
+            "internal_note": "marge 40 %" if number == 1 else None,
+            "unit": "day" if number == 2 else "unit",
+            "vat_exemption_code": "S261" if number == 5 else None,
+            "links": [{"title": "Photo", "url": f"https://shop.example/{number}"}]
+            if number == 0
+            else [],
+            "created_at": local(_when(books, number)),
+            "updated_at": local(_when(books, number) + timedelta(days=number * 4)),
+        }
+        for number, title in enumerate(GOODS)
+    ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from demo.data.invoicing import lifecycle
-from demo.values import day, digits, iban, masked, milliseconds, money
+from demo.data.invoice_parts import lifecycle
+from demo.values import day, digits, iban, masked, milliseconds, money, text
 
 if t.TYPE_CHECKING:
-    from demo.books import Books
+    from demo.data.books import Books
 
 Row = dict[str, t.Any]
 NOBODY = "00000000-0000-0000-0000-000000000000"  # no supplier was recognised (Q73)
@@ -62,12 +62,22 @@ def supplier_invoices(books: Books) -> list[Row]:
                 "supplier_id": NOBODY if supplier == SUPPLIERS else facts.uid("supplier", supplier),
                 "supplier_name": None if supplier == SUPPLIERS else name,
                 "issuer_name": name,
+                "supplier_snapshot": {
+                    "name": name,
+                    "iban": iban(place.country, place.other_bank, name),
+                    "email": f"facturation@supplier-{supplier}.example",
+                    "tin": digits(9, name, "tin") if place.country == "ES" else None,
+                }
+                if supplier != SUPPLIERS
+                else None,
                 "vat_number": place.country + digits(11, name),
                 "tin": digits(9, name, "tin") if place.country == "ES" else None,
+                "tin_number": digits(9, name, "tin") if place.country == "ES" else None,
                 "description": "Bois de chêne, 2 m³" if number == 3 else None,
                 "total_amount": money(cents),
                 "total_amount_excluding_taxes": money(cents - tax),
                 "total_tax_amount": money(tax),
+                "taxes": [{"tax_amount": text(tax), "tax_rate": str(place.vat)}],
                 "payable_amount": money(0 if paid else cents),
                 "total_amount_credit_notes": money(0),
                 "issue_date": day(created - timedelta(days=3)),
@@ -84,7 +94,18 @@ def supplier_invoices(books: Books) -> list[Row]:
                 "is_attachment_invoice": True,
                 "attachment_category": "INVOICE",
                 "is_attachment_non_financial": False,
-                "matched_transactions": None if number == 1 else [paid] if paid else [],
+                "matched_transactions": None
+                if number == 1
+                else [
+                    {
+                        "subject_id": facts.uid("transfer", number % 5),
+                        "subject_type": "transfer",
+                        "transaction_id": paid,
+                    }
+                ]
+                if paid
+                else [],
+                "matched_transactions_ids": [paid] if paid else [],
                 "suggested_transactions": [{"id": paid_by[0], "score": "0.62"}]
                 if status == "to_review" and paid_by
                 else [],

@@ -5,10 +5,10 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timedelta
 
-from demo.values import day, digits, iban, major, milliseconds, text, uid
+from demo.values import day, digits, iban, major, milliseconds, money, text, uid
 
 if t.TYPE_CHECKING:
-    from demo.books import Books
+    from demo.data.books import Books
 
 Row = dict[str, t.Any]
 BENEFICIARIES = 6
@@ -121,15 +121,51 @@ def international_beneficiaries(books: Books) -> list[Row]:
     ]
 
 
-def international_currencies(_: Books) -> list[Row]:
+def international_transfers(books: Books) -> list[Row]:
+    """In the form of the answer to their creation, with moments as other transfers have."""
+    facts = books.facts
+    rows = []
+    for number in range(0 if facts.empty else 3):
+        created, cents = _when(books, 4 + 2 * number), 92_100 + 4_605 * number
+        status = ("SETTLED", "DECLINED", "PROCESSING")[number]
+        done = status == "SETTLED"
+        rows.append(
+            {
+                "id": facts.uid("international transfer", number),
+                "beneficiary_id": facts.uid("international", number),
+                "bank_account_id": facts.accounts[0].id,
+                "quote_id": facts.uid("quote", "international", number),
+                "initiator_id": facts.members[0].id,
+                "source_amount": money(cents),
+                "target_amount": money(cents * 1000 // 921, "USD"),
+                "status": status,
+                "reference": f"PO {number + 31}",
+                "declined_reason": "beneficiary_bic_invalid" if status == "DECLINED" else None,
+                "transaction_id": facts.uid("transaction", facts.accounts[0].id, 20)
+                if done
+                else None,
+                "created_at": milliseconds(created),
+                "updated_at": milliseconds(created + timedelta(hours=26 - 3 * number)),
+                "processed_at": milliseconds(created + timedelta(hours=1)),
+                "completed_at": milliseconds(created + timedelta(hours=26)) if done else None,
+            }
+        )
+    return rows
+
+
+def international_currencies(books: Books) -> list[Row]:
+    """From each currency of an account; `_parent`, which rows do not name (Q43)."""
     return [
         {
-            "_key": f"{country}/{currency}",
+            "_key": f"{source}/{country}/{currency}",
+            "_parent": source,
             "country_code": country,
             "currency_code": currency,
             **({"suggestion_priority": priority} if priority else {}),
         }
+        for source in sorted({account.currency for account in books.facts.accounts})
         for country, currency, priority in CURRENCIES
+        if currency != source
     ]
 
 
@@ -307,6 +343,7 @@ def requests(books: Books) -> list[Row]:
             "amount": "400.00",
             "currency": "EUR",
             "scheduled_date": day(facts.anchor),
+            "reference": "Acompte chaises",
             "recurrence": "monthly",
             "last_recurrence_date": day(facts.anchor + timedelta(days=365)),
             "attachment_ids": [facts.uid("request pdf")],

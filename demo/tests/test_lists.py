@@ -9,21 +9,26 @@ from decimal import Decimal
 import pytest
 
 from demo.server import running
+from demo.tests.conftest import Client
 from demo.values import since_epoch
 
 if t.TYPE_CHECKING:
     from demo.server import Server
-    from demo.tests.conftest import Client, Row
+    from demo.tests.conftest import Row
 
 EVERY = ("completed", "pending", "declined", "reversed")
 REFERENCES = (
     ("transactions", "bank_account_id", "bank_accounts"),
+    ("transactions", "card_id", "cards"),
     ("transactions", "initiator_id", "memberships"),
     ("cards", "holder_id", "memberships"),
     ("cards", "bank_account_id", "bank_accounts"),
     ("memberships", "team_id", "teams"),
     ("sepa_transfers", "transaction_id", "transactions"),
     ("sepa_transfers", "beneficiary_id", "sepa_beneficiaries"),
+    ("international_transfers", "transaction_id", "transactions"),
+    ("international_transfers", "beneficiary_id", "international_beneficiaries"),
+    ("international_transfers", "bank_account_id", "bank_accounts"),
     ("external_transfers", "beneficiary_id", "beneficiaries_legacy"),
     ("credit_notes", "invoice_id", "client_invoices"),
     ("payment_links", "invoice_id", "client_invoices"),
@@ -245,12 +250,51 @@ def test_counts_can_lie_or_be_missing(client: Client) -> None:
     assert "total_count" not in client.ask("labels").json()["meta"]
 
 
-def test_default_orders_shuffle_ties_and_sort_by_does_not(reader: Client) -> None:
-    def ids(**query: t.Any) -> list[str]:
-        return [row["id"] for row in reader.ask("cards", **query).json()["cards"]]
+def test_rows_of_equal_keys_come_in_another_order_at_each_request(client: Client) -> None:
+    """As a database gives them that sorts by that key alone; keys that differ stay in order."""
 
-    assert len({tuple(ids()) for _ in range(30)}) > 1
-    assert len({tuple(ids(sort_by="created_at:asc")) for _ in range(5)}) == 1
+    def orders(**query: t.Any) -> set[tuple[str, ...]]:
+        bodies = [client.ask("cards", **query).json()["cards"] for _ in range(30)]
+        assert all(
+            [r["status"] for r in body] == sorted(r["status"] for r in body) for body in bodies
+        )
+        return {tuple(row["id"] for row in body) for body in bodies}
+
+    def pages() -> list[str]:
+        asked = [
+            client.ask("cards", sort_by="status:asc", per_page=2, page=n) for n in (1, 2, 3, 4)
+        ]
+        return [row["id"] for answer in asked for row in answer.json()["cards"]]
+
+    options = client.server.options
+    assert len(orders()) > 1
+    assert len(orders(sort_by="status:asc")) > 1
+    assert any(len(set(pages())) < 7 for _ in range(30))  # some twice, so some not at all
+    options.ties = "unsorted"
+    assert len(orders()) > 1
+    assert len(orders(sort_by="status:asc")) == 1
+    options.ties = "stable"
+    assert len(orders()) == 1
+    assert len(set(pages())) == 7
+
+
+def test_a_row_alone_with_its_key_keeps_its_place(reader: Client) -> None:
+    def ids(**query: t.Any) -> tuple[str, ...]:
+        return tuple(row["id"] for row in reader.ask("cards", **query).json()["cards"])
+
+    assert len({ids(sort_by="created_at:asc") for _ in range(5)}) == 1
+    assert ids(sort_by="created_at:desc") == ids(sort_by="created_at:asc")[::-1]
+
+
+def test_shuffled_ties_are_repeatable() -> None:
+    def orders() -> list[list[str]]:
+        with running(seed=5, transactions=0) as server:
+            client = Client(server)
+            bodies = [client.ask("cards").json()["cards"] for _ in range(5)]
+            client.close()
+            return [[row["id"] for row in body] for body in bodies]
+
+    assert orders() == orders()
 
 
 def test_imported_invoices_are_hidden_unless_asked_for(reader: Client) -> None:
@@ -418,7 +462,8 @@ def test_references_lead_somewhere(reader: Client) -> None:
             assert set(row["label_ids"]) <= ids["labels"]
             assert row["card_last_digits"] in digits
         for row in rows["supplier_invoices"]:
-            assert set(row["matched_transactions"] or ()) <= ids["transactions"]
+            matched = {one["transaction_id"] for one in row["matched_transactions"] or ()}
+            assert matched <= ids["transactions"]
             assert set(row["transfer_ids"]) <= ids["sepa_transfers"]
         for row in rows["client_invoices"]:
             assert row["client"]["id"] in ids["clients"]

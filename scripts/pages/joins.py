@@ -42,7 +42,7 @@ JOINS: dict[str, tuple[Join, ...]] = {
         Join("cards", "holder_id", "memberships"),
         Join("cards", "initiator_id", "memberships"),
         Join("cards", "bank_account_id", "bank_accounts"),
-        Join("transactions", "card_last_digits", "cards", "last_digits"),
+        Join("transactions", "card_id", "cards"),
     ),
     "Transfers and requests": (
         Join("sepa_transfers", "transaction_id", "transactions"),
@@ -55,6 +55,9 @@ JOINS: dict[str, tuple[Join, ...]] = {
         Join("sepa_recurring_transfers", "bank_account_id", "bank_accounts"),
         Join("sepa_recurring_transfers", "beneficiary_id", "sepa_beneficiaries"),
         Join("sepa_recurring_transfers", "initiator_id", "memberships"),
+        Join("international_transfers", "transaction_id", "transactions"),
+        Join("international_transfers", "bank_account_id", "bank_accounts"),
+        Join("international_transfers", "beneficiary_id", "international_beneficiaries"),
         Join("external_transfers", "transaction_id", "transactions"),
         Join("external_transfers", "beneficiary_id", "beneficiaries_legacy"),
         Join("external_transfers", "initiator_id", "memberships"),
@@ -73,7 +76,7 @@ JOINS: dict[str, tuple[Join, ...]] = {
     ),
     "Invoices from suppliers": (
         Join("supplier_invoices", "supplier_id", "suppliers"),
-        Join("supplier_invoices", "matched_transactions[]", "transactions"),
+        Join("supplier_invoices", "matched_transactions[].transaction_id", "transactions"),
         Join("supplier_invoices", "transfer_ids[]", "sepa_transfers"),
         Join("supplier_invoices", "initiator_id", "memberships"),
         Join("supplier_invoices", "approval_workflow.approver_ids[]", "memberships"),

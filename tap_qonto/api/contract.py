@@ -36,11 +36,15 @@ DOCUMENT = importlib.resources.files("tap_qonto.api").joinpath("openapi.json")
 
 ORGANIZATIONS = "user_organizations"
 
-ENGINE_MARKS = frozenset({"x-text", "x-integer", "x-from", "x-null"})
+ENGINE_MARKS = frozenset({"x-text", "x-integer", "x-from", "x-from-text", "x-null"})
+
+KEY_LENGTH = 128
+"""Characters of a text column in a key, as in `scripts/contract.py`, which says why."""
 
 ORGANIZATION_ID: Schema = {
     "type": "string",
     "description": "The organization the row was read from, as in user_organizations.id.",
+    "maxLength": KEY_LENGTH,
 }
 
 
@@ -49,8 +53,8 @@ class RowFacts:
     """What turns a row as Qonto sends it into a row as the stream's schema promises it.
 
     `organization_id` and the id of the parent are put on the row first, then come `fills`, `nulls`,
-    `texts`, `integers` and `datetimes`, at last `secrets` and top-level names outside `properties`
-    leave.
+    `texts`, `integers`, `objects` and `datetimes`, at last `secrets` and top-level names outside
+    `properties` leave.
     No path leads into a secret, except in `secrets`.
     """
 
@@ -71,6 +75,9 @@ class RowFacts:
 
     integers: tuple[FieldPath, ...]
     """Whole numbers sent as number or as text (Q75); text that is no number becomes null."""
+
+    objects: tuple[tuple[FieldPath, str], ...]
+    """Objects that may come as bare text, and the name of the field that the text becomes."""
 
     datetimes: tuple[FieldPath, ...]
     """Timestamps in any style of Q53; they leave as RFC 3339 in UTC, without a zone means UTC."""
@@ -198,6 +205,9 @@ def row_facts(stream: str) -> RowFacts:
         nulls=tuple((path, facts["x-null"]) for path, facts in found if "x-null" in facts),
         texts=where("x-text", value=True),
         integers=where("x-integer", value=True),
+        objects=tuple(
+            (path, facts["x-from-text"]) for path, facts in found if "x-from-text" in facts
+        ),
         datetimes=where("format", "date-time"),
         dates=where("format", "date"),
         secrets=tuple(path for path, _ in fields(schema, secret=True)),

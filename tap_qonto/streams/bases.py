@@ -14,6 +14,7 @@ SearchStream           a list that is read with POST
 
 from __future__ import annotations
 
+import functools
 import threading
 import typing as t
 from collections import deque
@@ -161,7 +162,8 @@ class RecentFirstStream(QontoStream):
     """Precondition: the order is fixed, the latest value of the replication key first.
 
     `again` is how far before the bookmark rows are read once more, where they can still change
-    without moving to the front.
+    without moving to the front. With `since_param`, the API is asked for what changed; the order
+    may then be that of `created_at` too.
     """
 
     replication_key = "updated_at"
@@ -170,15 +172,28 @@ class RecentFirstStream(QontoStream):
 
     def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
         """Read from the newest row to the bookmark, and `again` further."""
+        changes: Params = ()
+        if since and self.since_param:
+            changes = ((self.since_param, timestamp(since - SECOND)),)
         since = since - self.again if since else None
 
-        def newest(more: Params = ()) -> Walk:
-            listing = QontoListing(self, context, fetch, more)
-            listing.sort_field, listing.is_descending = self.replication_key or "", True
-            return newest_first(listing, since)
+        def listing(more: Params, field: str | None) -> QontoListing:
+            found = QontoListing(self, context, fetch, more)
+            found.sort_field, found.is_descending = field or "", True
+            return found
 
+        def filtered(field: str | None) -> Walk:
+            return changed_unsorted(listing(changes, field), since)
+
+        def newest(more: Params = ()) -> Walk:
+            return newest_first(listing(more, self.replication_key), since)
+
+        fields = ("created_at", self.replication_key) if self.since_param else ()
         return self.accepted(
-            newest, *self.smaller(newest), lambda: counted(QontoListing(self, context, fetch, BARE))
+            *(functools.partial(filtered, field) for field in fields),
+            newest,
+            *self.smaller(newest),
+            lambda: counted(QontoListing(self, context, fetch, BARE)),
         )
 
 
@@ -404,9 +419,14 @@ class PerCurrencyStream(QontoStream):
             parent = t.cast("PerCurrencyStream", self._tap.streams["international_currencies"])
             walk = parent.walk(context, fetch.branch(), None)
             currencies = {row["currency_code"] for batch in walk for row in batch.rows}
+        of = endpoints()[self.name].parent
         lists = {
             currency: QontoListing(
-                self, context, fetch.branch(), ((self.currency_param, currency),)
+                self,
+                context,
+                fetch.branch(),
+                ((self.currency_param, currency),),
+                given={of["property"]: currency} if of else {},
             )
             for currency in sorted(filter(None, currencies))
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import timedelta
 
 from tap_qonto.streams.bases import (
     CreatedStream,
@@ -53,6 +54,16 @@ class Requests(CreatedStream):
     missed = "Deletions."
 
 
+class InternationalTransfers(RecentFirstStream):
+    """Transfers abroad, newest first (Q89)."""
+
+    name = "international_transfers"
+    path = "/v2/international/transfers"
+    since_param = "updated_at_from"
+    again = timedelta(days=30)
+    missed = "Deletions; if Qonto refuses the filter, changes later than 30 days after the last."
+
+
 class InternationalEligibility(OneRowStream):
     """Whether the organization can send money abroad."""
 
@@ -82,7 +93,7 @@ class InternationalBeneficiaries(PerCurrencyStream):
 
 
 class BeneficiariesLegacy(UpdatedStream):
-    """The deprecated list of beneficiaries; may still be the only one of non-SEPA ones (Q88)."""
+    """The deprecated list of beneficiaries, SEPA and others (Q88)."""
 
     name = "beneficiaries_legacy"
     path = "/v2/beneficiaries"

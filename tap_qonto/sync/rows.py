@@ -108,6 +108,8 @@ def _tree(facts: RowFacts, unreadable: Callable[[str], None]) -> dict[str, t.Any
     tree: dict[str, t.Any] = {}
     for path, value in facts.nulls:
         _plant(tree, path, functools.partial(_null_if, value))
+    for path, name in facts.objects:
+        _plant(tree, path, functools.partial(_object, name))
     for paths, leaf in ((facts.texts, _text), (facts.integers, _integer), (facts.secrets, _DROP)):
         for path in paths:
             _plant(tree, path, leaf)
@@ -203,6 +205,10 @@ def _at(row: Row, path: tuple[str, ...]) -> t.Any:
 
 def _null_if(nothing: str, value: t.Any) -> t.Any:
     return None if value == nothing else value
+
+
+def _object(name: str, value: t.Any) -> t.Any:
+    return {name: value} if isinstance(value, str) else value
 
 
 def _text(value: t.Any) -> t.Any:

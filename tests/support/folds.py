@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import simplejson
@@ -31,6 +32,7 @@ def folded(stream: str, row: dict[str, Any], **context: str) -> dict[str, Any]:
         (facts.integers, integer),
         (facts.datetimes, in_utc),
         (facts.dates, calendar),
+        *(((path,), partial(named, name)) for path, name in facts.objects),
     ):
         for path in paths:
             change(row, path, how)
@@ -57,6 +59,10 @@ def spots(row: Any, path: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
 def change(row: Any, path: tuple[str, ...], how: Callable[[Any], Any]) -> None:
     for box, key in spots(row, path):
         box[key] = None if box[key] is None else how(box[key])
+
+
+def named(name: str, value: Any) -> Any:
+    return {name: value} if isinstance(value, str) else value
 
 
 def text(value: Any) -> str:

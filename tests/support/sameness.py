@@ -43,6 +43,12 @@ def served(server: Server, without: set[str]) -> Rows:
     for organization, facts in server.truth()["organizations"].items():
         for stream in set(facts["rows"]) - without:
             rows = server.bank.rows(stream, organization)
+            if stream == "international_currencies":
+                rows = [
+                    row | {"source_currency": source}
+                    for source, below in server.bank.children(stream, organization).items()
+                    for row in below
+                ]
             owned = [row | {"organization_id": organization} for row in rows]
             found.setdefault(stream, {}).update(by_key(stream, owned, primary)[stream])
     return found

@@ -203,7 +203,8 @@ def catalog_of(
 
 def truth(qonto: Server, stream: str, organization_id: str, **more: t.Any) -> list[Row]:
     """The rows that a complete read of one stream of one organization gives."""
-    if "{" in endpoints()[stream].path:  # a list below each row of another stream
+    if "{" in endpoints()[stream].path or stream == "international_currencies":
+        # a list below each row, or currency, of another stream
         return [
             folded(stream, row, organization_id=organization_id, parent_id=parent_id)
             for parent_id, rows in qonto.bank.children(stream, organization_id, **more).items()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typing as t
 
-from demo.refusals import Refusal, forbidden, not_found, unauthorized
+from demo.routes.refusals import Refusal, forbidden, not_found, unauthorized
 from demo.values import digits
 
 if t.TYPE_CHECKING:
-    from demo.bank import Bank
-    from demo.data.organizations import OrganizationFacts
+    from demo.data.bank import Bank
+    from demo.data.facts import OrganizationFacts
     from demo.endpoints import Endpoint
-    from demo.oauth import Sessions
+    from demo.routes.oauth import Sessions
 
 GATES = {
     "plan": forbidden("This feature is not included in your current price plan"),
@@ -59,7 +59,7 @@ def check(caller: Caller, scopes: tuple[str, ...], *, api_key: bool) -> None:
     """Whether this kind of caller may use an endpoint that any of `scopes` opens."""
     if caller.scopes is None:
         if not api_key:
-            raise unauthorized("OAuth2 authentication is required here")  # Q81
+            raise Refusal(401, "oauth_required", "OAuth2 authentication is required here")  # Q81
     elif caller.scopes.isdisjoint(scopes):
         raise forbidden("missing required oauth scope")  # Q85
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import random
 import typing as t
-from datetime import datetime
 from threading import RLock
 
-from demo.books import Books
-from demo.data.organizations import OrganizationFacts, facts
+from demo.data import (
+    banking,
+    cards,
+    getting_paid,
+    invoicing,
+    organizations,
+    payables,
+    transfers,
+)
+from demo.data.books import Books
+from demo.data.facts import OrganizationFacts, facts
 from demo.offer import BY_STREAM
 from demo.values import local, milliseconds, seconds
 
@@ -16,8 +24,13 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from demo.clock import Clock
+    from demo.data.tables import Row, Table
     from demo.options import Options
-    from demo.tables import Row, Table
+
+AREAS = (organizations, banking, cards, transfers, invoicing, payables, getting_paid)
+BUILDERS = {
+    stream: getattr(area, stream) for area in AREAS for stream in BY_STREAM if hasattr(area, stream)
+}
 
 
 class Bank:
@@ -42,7 +55,7 @@ class Bank:
         with self.lock:
             books = self._books.get(organization_id)
             if books is None:
-                books = self._books[organization_id] = Books(self.by_id[organization_id])
+                books = self._books[organization_id] = Books(self.by_id[organization_id], BUILDERS)
             return books
 
     def table(self, stream: str, organization_id: str) -> Table:
@@ -98,13 +111,16 @@ class Bank:
     def children(
         self, stream: str, organization_id: str, *, external: bool = False
     ) -> dict[str, list[Row]]:
-        """Rows of a nested stream by the id of their parent; parents without any are left out."""
+        """Rows of a nested stream by the id of their parent; parents without any are left out.
+
+        International currencies are nested below the currency that they are sent from.
+        """
         with self.lock:
             books = self.books(organization_id)
             if self.refuses(stream, organization_id):
                 return {}
             found: dict[str, list[Row]] = {}
-            if stream == "payment_link_payments":
+            if stream in {"payment_link_payments", "international_currencies"}:
                 for record in books.table(stream).records.values():
                     found.setdefault(record.hidden["_parent"], []).append(record.row())
                 return found

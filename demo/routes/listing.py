@@ -7,18 +7,18 @@ endpoint does not know are ignored, as Qonto seems to do (Q33).
 
 from __future__ import annotations
 
-import random
 import typing as t
-from itertools import groupby
 
+from demo.data.tables import Equal, Like, Record, Span, Wish, encode, month
 from demo.endpoints import Among, Contains, Endpoint, Range
-from demo.refusals import Refusal, bad_request, unprocessable
-from demo.tables import Equal, Like, Record, Span, Wish, encode, month
+from demo.routes.refusals import Refusal, bad_request, unprocessable
 from demo.values import since_epoch
 
 if t.TYPE_CHECKING:
+    from random import Random
+
+    from demo.data.tables import Table
     from demo.options import Options
-    from demo.tables import Table
 
 Query = list[tuple[str, str]]
 SECOND = 1_000_000
@@ -30,8 +30,10 @@ class Page(t.NamedTuple):
     meta: dict[str, t.Any] | None
 
 
-def page_of(table: Table, endpoint: Endpoint, query: Query, options: Options) -> Page:
-    """The page of `table` that `query` asks for.
+def page_of(
+    table: Table, endpoint: Endpoint, query: Query, options: Options, ties: Random | None
+) -> Page:
+    """The page of `table` that `query` asks for; `ties` shuffles rows of equal keys.
 
     Raises:
         Refusal: 400 for a nonsense page, 422 for a value or order that is not accepted.
@@ -40,13 +42,11 @@ def page_of(table: Table, endpoint: Endpoint, query: Query, options: Options) ->
     number = _whole(query, ("page", "current_page"), 1)  # Q16
     size = min(_whole(query, ("per_page",), endpoint.size[0]), endpoint.size[1])
     equals, spans = conditions(endpoint, query, options)
-    field, descending, shuffled = order(endpoint, query, options)
-    wish, first = Wish(equals, spans, field, descending), (number - 1) * size
-    if shuffled:
-        records, total = table.select(wish, 0, len(table.records))
-        records = _shuffled(records, field)[first : first + size]
-    else:
-        records, total = table.select(wish, first, size)
+    field, descending, asked = order(endpoint, query, options)
+    wish = Wish(equals, spans, field, descending)
+    if options.ties == "stable" or (options.ties == "unsorted" and asked):
+        ties = None
+    records, total = table.select(wish, (number - 1) * size, size, ties)
     return Page(records, meta(endpoint, number, size, total, options) if endpoint.meta else None)
 
 
@@ -155,7 +155,7 @@ def _bound(query: Query, name: str, field: str) -> t.Any:
 
 
 def order(endpoint: Endpoint, query: Query, options: Options) -> tuple[str | None, bool, bool]:
-    """The field to sort by, whether downwards, and whether ties fall as they like (Q23)."""
+    """The field to sort by, whether downwards, and whether the query says so."""
     wanted, orders = _last(query, "sort_by"), endpoint.orders
     if endpoint.stream == "supplier_invoices" and not options.supplier_invoices_sort:
         del orders["updated_at"]  # Q32
@@ -163,12 +163,12 @@ def order(endpoint: Endpoint, query: Query, options: Options) -> tuple[str | Non
         if endpoint.default is None:
             return None, False, False
         field, _, direction = endpoint.default.partition(":")
-        return field, direction == "desc", bool(orders) and options.unstable_defaults
+        return field, direction == "desc", not orders
     name, _, direction = wanted.partition(":")
     if name not in orders or direction not in {"asc", "desc"}:
         choices = ", ".join(f"{one}:asc, {one}:desc" for one in orders)
         raise unprocessable("not_in_list", f"sort_by must be one of: {choices}", "sort_by")
-    return orders[name], direction == "desc", False
+    return orders[name], direction == "desc", True
 
 
 def answer(envelope: str | None, page: Page, includes: t.Collection[str]) -> bytes:
@@ -176,16 +176,6 @@ def answer(envelope: str | None, page: Page, includes: t.Collection[str]) -> byt
     rows = b",".join([record.text(includes) for record in page.records])
     tail = b"" if page.meta is None else b',"meta":' + encode(page.meta)
     return b'{"%s":[%s]%s}' % ((envelope or "").encode(), rows, tail)
-
-
-def _shuffled(records: list[Record], field: str | None) -> list[Record]:
-    """`records`, which are in order of `field`, with their ties in another order every time."""
-    found: list[Record] = []
-    for _, ties in groupby(records, key=lambda record: field and record.marks[field]):
-        group = list(ties)
-        random.shuffle(group)
-        found += group
-    return found
 
 
 def _whole(query: Query, names: tuple[str, ...], default: int) -> int:

@@ -18,7 +18,7 @@ from demo.values import digits, iban, major, milliseconds, plain
 if t.TYPE_CHECKING:
     import random
 
-    from demo.data.organizations import Account, OrganizationFacts
+    from demo.data.facts import Account, OrganizationFacts
 
 Row = dict[str, t.Any]
 CATEGORIES = ("sales", "operations", "people", "taxes")  # of cash flow, see banking.py
@@ -57,6 +57,19 @@ RARE: tuple[tuple[Kind, str, Row], ...] = (
         Kind("direct_debit", "DirectDebitHold"),
         "Direct debit guarantee",
         {"direct_debit_hold": {"guarding_rate": "0.15"}},
+    ),
+    (
+        Kind("card", "DdcRepayment"),
+        "Deferred debit",
+        {
+            "ddc_repayment": {
+                "period_start": "2026-01-01",
+                "period_end": "2026-01-31",
+                "capital_amount": "412.00",
+                "accumulated_fees_amount": "3.10",
+                "total_transactions_count": 9,
+            }
+        },
     ),
     (
         Kind("transfer", "PagopaPayment"),
@@ -190,7 +203,10 @@ class Ledger:
         return self._row(
             at, status, DEBIT, self.random.randrange(low, high), label=label,
             category=category, reference="MANDAT " + digits(8, self.organization.id, label),
-            direct_debit=self._counterparty(label),
+            direct_debit={
+                **self._counterparty(label),
+                "unique_mandate_reference": "RUM-" + digits(8, self.organization.id, label),
+            },
         )  # fmt: skip
 
     def _seldom(self, at: At) -> Row:
@@ -277,6 +293,7 @@ class Ledger:
             "attachment_lost": False,
             "attachment_required": operation in {"card", "transfer"},
             "card_last_digits": card[1] if card else None,
+            "card_id": card[0] if card else None,
             "category": shop.category if shop else "other_expense",
             "cashflow_category": {
                 "id": organization.uid("cash_flow_category", flow),
@@ -301,6 +318,32 @@ class Ledger:
             "attachments": [receipt(organization, id_, one, created) for one in range(receipts)],
             "labels": [label_row(organization, one) for one in labels],
             "vat_details": vat_details(cents, vat_cents, vat) if vat_cents is not None else None,
+        }
+
+    def bank_account(self) -> Row:
+        """The row of `/v2/bank_accounts`, as the account stands.
+
+        `_slug` is what `/v2/organization` shows in place of organization_id (Q57).
+        """
+        account, held = self.account, self.balance - self.pending_debits
+        return {
+            "_slug": account.slug,
+            "_external": account.external,
+            "id": account.id,
+            "name": account.name,
+            "organization_id": self.organization.id,
+            "status": account.status,
+            "main": account.main,
+            "iban": account.iban,
+            "bic": account.bic,
+            "currency": account.currency,
+            "balance": major(self.balance),
+            "balance_cents": self.balance,
+            "authorized_balance": major(held),
+            "authorized_balance_cents": held,
+            "updated_at": milliseconds(self.organization.anchor - timedelta(hours=4)),
+            "is_external_account": account.external,
+            "account_number": digits(10, account.id) if account.currency == "USD" else None,
         }
 
     def settle(self, rows: list[Row]) -> None:

@@ -1,4 +1,4 @@
-"""The rows of how money comes in: payment links, direct debit, terminals; and webhooks."""
+"""The rows of how money comes in: payment links, direct debit, terminals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from demo.values import day, digits, money, seconds
 
 if t.TYPE_CHECKING:
-    from demo.books import Books
+    from demo.data.books import Books
 
 Row = dict[str, t.Any]
 METHODS = ("credit_card", "apple_pay", "paypal", "ideal")
@@ -189,23 +189,4 @@ def terminals(books: Books) -> list[Row]:
             "updated_at": seconds(_when(books, number) + timedelta(days=20)),
         }
         for number in range(2)
-    ]
-
-
-def webhook_subscriptions(books: Books) -> list[Row]:
-    """`description` is left out; `secret` is there (Q68)."""
-    facts = books.facts
-    if facts.empty:
-        return []
-    return [
-        {
-            "id": facts.uid("webhook"),
-            "organization_id": facts.id,
-            "membership_id": facts.members[0].id,
-            "callback_url": f"https://hooks.{facts.slug}.example/qonto",
-            "types": ["v1/transactions", "v1/cards"],
-            "secret": "whsec-" + digits(20, facts.id, "webhook"),
-            "created_at": seconds(_when(books, 1)),
-            "updated_at": seconds(_when(books, 2)),
-        }
     ]

@@ -8,14 +8,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from demo.oauth import OAuthError, Sessions
+from demo.routes.oauth import OAuthError, Sessions
 
 if t.TYPE_CHECKING:
     from starlette.requests import Request
 
-    from demo.bank import Bank
+    from demo.data.bank import Bank
     from demo.options import Options
-    from demo.server import Received
+    from demo.state import Received
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; background: #f4f2ee; color: #1d1d1b; }

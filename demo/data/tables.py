@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from bisect import bisect_left, bisect_right
 from decimal import Decimal
-from itertools import takewhile
+from itertools import groupby, takewhile
 
 import msgspec
 
@@ -17,6 +17,7 @@ from demo.values import since_epoch
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from random import Random
 
 Row = dict[str, t.Any]
 encode: t.Callable[[t.Any], bytes] = msgspec.json.Encoder(decimal_format="number").encode
@@ -165,11 +166,13 @@ class Table:
     def rows(self) -> list[Row]:
         return [record.row() for record in self.records.values()]
 
-    def select(self, wish: Wish, first: int, count: int) -> tuple[list[Record], int]:
+    def select(
+        self, wish: Wish, first: int, count: int, ties: Random | None = None
+    ) -> tuple[list[Record], int]:
         """Records `first` to `first + count` of those that match, and how many match in all.
 
-        Ties and lists without order are in order of insertion. Rows without a value come last, or
-        first when descending.
+        Lists without order are in order of insertion, and so are rows of equal keys, unless `ties`
+        shuffles them. Rows without a value come last, or first when descending.
         """
         equals, spans, sort, descending = wish
         records, keys = self._view(frozenset(equals), sort)
@@ -185,17 +188,26 @@ class Table:
             if span.high is not None:
                 high = min(high, (bisect_right if span.closed[1] else bisect_left)(keys, span.high))
         if others:
-            records = [
-                record
-                for record in records[low:high]
-                if all(span.holds(record.marks[span.field]) for span in others)
+            kept = [
+                place
+                for place in range(low, high)
+                if all(span.holds(records[place].marks[span.field]) for span in others)
             ]
+            records = [records[place] for place in kept]
+            keys = [keys[place] for place in kept] if sort else []
             low, high = 0, len(records)
-        total = max(high - low, 0)
+        high = max(low, high)
         if descending:
             stop = max(high - first, low)
-            return records[max(stop - count, low) : stop][::-1], total
-        return records[low + first : max(min(low + first + count, high), 0)], total
+            start = max(stop - count, low)
+        else:
+            start = min(low + first, high)
+            stop = min(start + count, high)
+        if ties and sort and start < stop:
+            found = _shuffled(records, keys, range(low, high), range(start, stop), ties)
+        else:
+            found = records[start:stop]
+        return found[::-1] if descending else found, high - low
 
     def _view(self, equals: frozenset[Equal], sort: str | None) -> tuple[list[Record], list[t.Any]]:
         view = self._views.get((equals, sort))
@@ -218,6 +230,20 @@ class Table:
                 keys = [key(record) for record in records]
             view = self._views[equals, sort] = (records, keys)
         return view
+
+
+def _shuffled(
+    records: list[Record], keys: list[t.Any], among: range, wanted: range, ties: Random
+) -> list[Record]:
+    """The `wanted` places of the records `among` which each run of equal `keys` is shuffled."""
+    first = bisect_left(keys, keys[wanted.start], among.start, wanted.start)
+    end = bisect_right(keys, keys[wanted.stop - 1], wanted.stop, among.stop)
+    found: list[Record] = []
+    for _, places in groupby(range(first, end), key=keys.__getitem__):
+        group = [records[place] for place in places]
+        ties.shuffle(group)
+        found += group
+    return found[wanted.start - first : wanted.stop - first]
 
 
 def _among(value: t.Any, values: frozenset[t.Any]) -> bool:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import typing as t
+from itertools import count
 
 from starlette.responses import PlainTextResponse, Response
 
-from demo import access
+from demo.data.tables import Wish, encode
 from demo.files import SIGNED, attachment
-from demo.listing import Query, answer, conditions, page_of
 from demo.offer import ATTACHMENTS, BY_PATH
-from demo.refusals import Refusal, bad_request, not_found
-from demo.tables import encode
+from demo.routes import access
+from demo.routes.listing import Query, answer, conditions, page_of
+from demo.routes.refusals import Refusal, bad_request, not_found
 
 if t.TYPE_CHECKING:
-    from demo.bank import Bank
-    from demo.books import Books
-    from demo.data.organizations import OrganizationFacts
+    from demo.data.bank import Bank
+    from demo.data.books import Books
+    from demo.data.facts import OrganizationFacts
     from demo.endpoints import Endpoint
     from demo.files import FileHost
-    from demo.oauth import Sessions
     from demo.options import Options
+    from demo.routes.oauth import Sessions
 
 JSON = "application/json; charset=utf-8"
 ATTACHMENT = "/v2/attachments/"
@@ -47,6 +49,7 @@ class Api:
 
     def __init__(self, options: Options, bank: Bank, sessions: Sessions, files: FileHost) -> None:
         self.options, self.bank, self.sessions, self.files = options, bank, sessions, files
+        self._lists = count()
 
     def serve(self, call: Call) -> Response:
         """The answer to `call`, refusals included."""
@@ -95,8 +98,10 @@ class Api:
         if endpoint.stream == "organization":
             external = dict(query).get("include_external_accounts") == "true"
             return wrap("organization", encode(books.organization(external=external)))
-        conditions(endpoint, query, self.options)
-        bodies = [record.body for record in books.table(endpoint.stream).records.values()]
+        equals, spans = conditions(endpoint, query, self.options)
+        table = books.table(endpoint.stream)
+        records, _ = table.select(Wish(equals, spans), 0, len(table.records))
+        bodies = [record.body for record in records]
         text = bodies[0] if endpoint.one else b"[%s]" % b",".join(bodies)
         return wrap(endpoint.envelope, text)
 
@@ -113,7 +118,13 @@ class Api:
             raise not_found()
         if endpoint.stream == "payment_link_payments":
             query = [*query, ("_parent", t.cast("str", parent))]
-        return answer(endpoint.envelope, page_of(table, endpoint, query, self.options), includes)
+        return answer(
+            endpoint.envelope, page_of(table, endpoint, query, self.options, self._ties()), includes
+        )
+
+    def _ties(self) -> random.Random:
+        """Chance of a request: the same at the same request to a server of the same seed."""
+        return random.Random(self.options.seed << 32 | next(self._lists))
 
     def _one(self, endpoint: Endpoint, books: Books, id_: str) -> bytes:
         record = books.table(endpoint.stream).records.get(id_)

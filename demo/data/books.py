@@ -6,30 +6,27 @@ import gc
 import typing as t
 from datetime import timedelta
 
-from demo.data import banking, cards, collecting, documents, invoicing, payables, transfers
-from demo.data.transactions import At, Ledger
+from demo.data.ledger import At, Ledger
+from demo.data.tables import Row, Table
 from demo.offer import BY_STREAM
-from demo.tables import Row, Table
 from demo.values import milliseconds
 
 if t.TYPE_CHECKING:
     from datetime import datetime
 
-    from demo.data.organizations import Account, OrganizationFacts
+    from demo.data.facts import Account, OrganizationFacts
 
-BUILDERS: dict[str, t.Callable[[Books], list[Row]]] = {
-    stream: getattr(module, stream)
-    for module in (banking, transfers, cards, invoicing, documents, payables, collecting)
-    for stream in BY_STREAM
-    if hasattr(module, stream)
-}
+    Builder = t.Callable[["Books"], list[Row]]
 
 
 class Books:
-    """The tables of one organization. Not safe for threads: `Bank` holds the lock."""
+    """The tables of one organization. Not safe for threads: `Bank` holds the lock.
 
-    def __init__(self, facts: OrganizationFacts) -> None:
-        self.facts = facts
+    `builders` make the rows of each stream; those of accounts are the ledgers' own.
+    """
+
+    def __init__(self, facts: OrganizationFacts, builders: t.Mapping[str, Builder]) -> None:
+        self.facts, self._builders = facts, builders
         self._tables: dict[str, Table] = {}
         self._ledgers: dict[str, Ledger] = {}
 
@@ -40,7 +37,7 @@ class Books:
             if stream in {"transactions", "bank_accounts"}:
                 self._open_accounts()
                 return self._tables[stream]
-            table = Table(BUILDERS[stream](self), endpoint.fields, endpoint.key)
+            table = Table(self._builders[stream](self), endpoint.fields, endpoint.key)
             self._tables[stream] = table
         return table
 
@@ -63,9 +60,7 @@ class Books:
             ledger = self._ledgers[account.id] = Ledger(self.facts, account)
             count = 0 if self.facts.empty else round(self.facts.transactions * account.share)
             rows += ledger.history(count)
-            accounts.append(
-                banking.bank_account(self, account, ledger.balance, ledger.pending_debits)
-            )
+            accounts.append(ledger.bank_account())
         endpoint = BY_STREAM["transactions"]
         self._tables["transactions"] = Table(rows, endpoint.fields, "id", embeds=True)
         endpoint = BY_STREAM["bank_accounts"]
@@ -142,9 +137,7 @@ class Books:
             ledger.settle([row])
         ledger.pending_debits += _pending(row) - (_pending(before) if before else 0)
         self._tables["transactions"].put(row)
-        account = next(one for one in self.facts.accounts if one.id == account_id)
-        table = self._tables["bank_accounts"]
-        held = banking.bank_account(self, account, ledger.balance, ledger.pending_debits)
+        table, held = self._tables["bank_accounts"], ledger.bank_account()
         known = table.records[account_id].row()
         if any(held[name] != known[name] for name in ("balance", "authorized_balance")):
             table.put(held | {"updated_at": milliseconds(now)})
