@@ -8,12 +8,13 @@ from datetime import datetime, timezone
 
 from singer_sdk import typing as th
 
+from tap_qonto.api.contract import with_unknown_fields
 from tap_qonto.api.responses import Request
 from tap_qonto.errors import QontoError, RequestFailed
 from tap_qonto.pagination.pages import Query, Records, page_of
 from tap_qonto.streams.bases import PerAccountStream, PerRowStream
 from tap_qonto.streams.client import QontoStream
-from tap_qonto.sync.rows import timestamp
+from tap_qonto.sync.moments import timestamp
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,21 +62,23 @@ class BankAccountBalances(QontoStream):
     primary_keys = ("organization_id", "bank_account_id", "observed_at")
     replication_key = "observed_at"
     missed = "Balances between two runs."
-    schema = th.PropertiesList(
-        th.Property("organization_id", th.StringType, required=True),
-        th.Property("bank_account_id", th.StringType, required=True),
-        th.Property(
-            "observed_at", th.DateTimeType, required=True, description="When, by Qonto's clock."
-        ),
-        th.Property("currency", th.StringType, description="ISO 4217."),
-        th.Property("balance_cents", th.IntegerType, description="Cents of the currency."),
-        th.Property(
-            "authorized_balance_cents",
-            th.IntegerType,
-            description="Cents, less pending debits.",
-        ),
-        th.Property("status", th.StringType, description="Of the account: active or closed."),
-    ).to_dict()
+    schema = with_unknown_fields(
+        th.PropertiesList(
+            th.Property("organization_id", th.StringType, required=True),
+            th.Property("bank_account_id", th.StringType, required=True),
+            th.Property(
+                "observed_at", th.DateTimeType, required=True, description="When, by Qonto's clock."
+            ),
+            th.Property("currency", th.StringType, description="ISO 4217."),
+            th.Property("balance_cents", th.IntegerType, description="Cents of the currency."),
+            th.Property(
+                "authorized_balance_cents",
+                th.IntegerType,
+                description="Cents, less pending debits.",
+            ),
+            th.Property("status", th.StringType, description="Of the account: active or closed."),
+        ).to_dict()
+    )
 
     def walk(
         self,
@@ -89,12 +92,14 @@ class BankAccountBalances(QontoStream):
         observed = self.run.organizations.body(organization_id).date or datetime.now(timezone.utc)
         names = ("currency", "balance_cents", "authorized_balance_cents", "status")
         rows: list[Record] = [
-            {
-                "organization_id": organization_id,
-                "bank_account_id": account["id"],
-                "observed_at": timestamp(observed),
-                **{name: account.get(name) for name in names},
-            }
+            self._shape(
+                {
+                    "bank_account_id": account["id"],
+                    "observed_at": timestamp(observed),
+                    **{name: account.get(name) for name in names},
+                },
+                organization_id,
+            )
             for account in accounts
         ]
         yield Records(rows)
@@ -125,13 +130,15 @@ class TransactionCounts(QontoStream):
     primary_keys = ("organization_id", "bank_account_id", "status")
     selected_by_default = False
     needs_accounts = True
-    schema = th.PropertiesList(
-        th.Property("organization_id", th.StringType, required=True),
-        th.Property("bank_account_id", th.StringType, required=True),
-        th.Property("status", th.StringType, required=True, description="Of the transactions."),
-        th.Property("count", th.IntegerType, description="Qonto's own count."),
-        th.Property("observed_at", th.DateTimeType, description="When, by Qonto's clock."),
-    ).to_dict()
+    schema = with_unknown_fields(
+        th.PropertiesList(
+            th.Property("organization_id", th.StringType, required=True),
+            th.Property("bank_account_id", th.StringType, required=True),
+            th.Property("status", th.StringType, required=True, description="Of the transactions."),
+            th.Property("count", th.IntegerType, description="Qonto's own count."),
+            th.Property("observed_at", th.DateTimeType, description="When, by Qonto's clock."),
+        ).to_dict()
+    )
 
     def walk(
         self,
@@ -166,15 +173,13 @@ class TransactionCounts(QontoStream):
             count = page_of([], meta, Query(size=1), answer.date).total
             if count is None:
                 raise RequestFailed(f"{self.name}: the answer does not say how many there are")
-            rows.append(
-                {
-                    "organization_id": organization_id,
-                    "bank_account_id": account_id,
-                    "status": status,
-                    "count": count,
-                    "observed_at": timestamp(answer.date or datetime.now(timezone.utc)),
-                }
-            )
+            row = {
+                "bank_account_id": account_id,
+                "status": status,
+                "count": count,
+                "observed_at": timestamp(answer.date or datetime.now(timezone.utc)),
+            }
+            rows.append(self._shape(row, organization_id))
         yield Records(rows)
         return None
 
