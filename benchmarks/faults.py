@@ -182,7 +182,7 @@ def _run(
 
 def _version(row: dict[str, t.Any]) -> str | None:
     """When a row changed last, in one spelling."""
-    from tap_qonto.sync.rows import utc  # noqa: PLC0415 - the taps run as processes
+    from tap_qonto.sync.moments import utc  # noqa: PLC0415 - the taps run as processes
 
     return t.cast("str | None", utc(row.get("updated_at")))
 

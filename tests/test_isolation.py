@@ -283,16 +283,26 @@ def test_dates_that_no_column_takes_leave_as_null_and_are_counted(
     outcome = read(config(), catalog=catalog_of("clients"))
     rows = [row for row in outcome.rows("clients") if row["organization_id"] == second]
     assert rows == [
-        {"organization_id": second, "id": "1", "name": "Ada", "created_at": None},
+        {
+            "organization_id": second,
+            "id": "1",
+            "name": "Ada",
+            "created_at": None,
+            "unknown_fields": {"created_at": "0000-00-00T00:00:00Z"},
+        },
         {
             "organization_id": second,
             "id": "2",
             "name": "Bo",
             "created_at": None,
             "updated_at": None,
+            "unknown_fields": {"updated_at": 1_700_000_000, "new": 1},
         },
     ]
     assert outcome.code == 0
     assert "null     clients: created_at held no date in 2 rows and left as null" in outcome.log
-    assert "new      clients: 'new' is not in the schema: left out of 1 rows" in outcome.log
+    assert (
+        "new      clients: 'new' is not in the schema: kept in unknown_fields in 1 rows"
+        in outcome.log
+    )
     assert "new" not in names("clients")

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tap_qonto.sync.report import MOST_LINES, Report
+from tap_qonto.sync.report import MOST_FIELDS, MOST_LINES, Report
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_the_same_is_noted_once_from_any_number_of_threads(report: Report) -> No
     with ThreadPoolExecutor(8) as pool:
         for number in range(400):
             pool.submit(report.failed, "labels", f"o{number % 4}", "why")
-            pool.submit(report.unreadable, "labels", "created_at")
+            pool.submit(report.field, "labels", "date", "created_at")
     assert len(report.entries) == 4
     assert "created_at held no date in 400 rows" in lines(report)[-1]
 
@@ -96,9 +96,14 @@ def test_what_counts_as_a_failure_and_is_mentioned(
     assert report.mentions("teams") is False
 
 
-def test_fields_that_are_new_are_counted(report: Report) -> None:
-    report.unknown_fields["labels", "colour"] += 7
-    assert lines(report) == ["new      labels: 'colour' is not in the schema: left out of 7 rows"]
+def test_values_that_are_not_as_the_schema_says_are_counted_by_field(report: Report) -> None:
+    for kind, field in [("new", "colour")] * 7 + [("converted", "name"), ("misfit", "items[]")]:
+        report.field("labels", kind, field)
+    assert lines(report) == [
+        "null     labels: items[] did not fit its type in 1 rows: null, and kept in unknown_fields",
+        "type     labels: name came in another type in 1 rows and was converted",
+        "new      labels: 'colour' is not in the schema: kept in unknown_fields in 7 rows",
+    ]
     assert not report.incomplete
 
 
@@ -127,3 +132,10 @@ def test_reasons_that_differ_by_ids_alone_are_one_line(report: Report) -> None:
     (line,) = lines(report)
     assert line.startswith("skipped  quotes: 100 organizations, such as 00000000-bbbb-")
     assert "below 00000000-aaaa-4aaa-8aaa-aaaaaaaaaaaa" in line
+
+
+def test_fields_without_end_are_told_in_a_few_lines(report: Report) -> None:
+    for number in range(5000):
+        report.field("labels", "new", f"name{number}")
+    assert len(lines(report)) == MOST_LINES + 1
+    assert lines(report)[-1] == f"… and {MOST_FIELDS - MOST_LINES} more fields like these"

@@ -6,13 +6,13 @@ import contextlib
 import typing as t
 from datetime import datetime, timezone
 
-from tap_qonto.api.contract import KEY_LENGTH, ORGANIZATION_ID
+from tap_qonto.api.contract import KEY_LENGTH, ORGANIZATION_ID, with_unknown_fields
 from tap_qonto.api.responses import Request
 from tap_qonto.errors import QontoError, RequestFailed
 from tap_qonto.pagination.pages import Query, Records, page_of
 from tap_qonto.streams.bases import PerAccountStream, PerRowStream
 from tap_qonto.streams.client import QontoStream
-from tap_qonto.sync.rows import timestamp
+from tap_qonto.sync.moments import timestamp
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,9 @@ if t.TYPE_CHECKING:
 def schema_of(**columns: Schema) -> Schema:
     """The schema of rows that the tap makes, in the form of those that Qonto sends."""
     properties = {"organization_id": ORGANIZATION_ID, **columns}
-    return {"type": "object", "properties": properties, "additionalProperties": True}
+    return with_unknown_fields(
+        {"type": "object", "properties": properties, "additionalProperties": True}
+    )
 
 
 ACCOUNT: Schema = {
@@ -106,12 +108,14 @@ class BankAccountBalances(QontoStream):
         observed = self.run.organizations.body(organization_id).date or datetime.now(timezone.utc)
         names = ("currency", "balance_cents", "authorized_balance_cents", "status")
         rows: list[Record] = [
-            {
-                "organization_id": organization_id,
-                "bank_account_id": account["id"],
-                "observed_at": timestamp(observed),
-                **{name: account.get(name) for name in names},
-            }
+            self._shape(
+                {
+                    "bank_account_id": account["id"],
+                    "observed_at": timestamp(observed),
+                    **{name: account.get(name) for name in names},
+                },
+                organization_id,
+            )
             for account in accounts
         ]
         yield Records(rows)
@@ -190,15 +194,13 @@ class TransactionCounts(QontoStream):
             count = page_of([], meta, Query(size=1), answer.date).total
             if count is None:
                 raise RequestFailed(f"{self.name}: the answer does not say how many there are")
-            rows.append(
-                {
-                    "organization_id": organization_id,
-                    "bank_account_id": account_id,
-                    "status": status,
-                    "count": count,
-                    "observed_at": timestamp(answer.date or datetime.now(timezone.utc)),
-                }
-            )
+            row = {
+                "bank_account_id": account_id,
+                "status": status,
+                "count": count,
+                "observed_at": timestamp(answer.date or datetime.now(timezone.utc)),
+            }
+            rows.append(self._shape(row, organization_id))
         yield Records(rows)
         return None
 

@@ -7,7 +7,6 @@ A source is one of these lists; to add one, see `SOURCES`.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import typing as t
@@ -17,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from singer_sdk import typing as th
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
-from tap_qonto.api.contract import row_facts
+from tap_qonto.api.contract import facts_with_secrets
 from tap_qonto.errors import RequestFailed, RequestRejected
 from tap_qonto.files.archive import REFUSALS, Archive
 from tap_qonto.files.documents import (
@@ -36,7 +35,8 @@ from tap_qonto.files.store import FileStoreError
 from tap_qonto.pagination.pages import Records
 from tap_qonto.streams import banking, invoicing, payables
 from tap_qonto.streams.bases import PerAccountStream
-from tap_qonto.sync.rows import moment_of, row_shaper, timestamp
+from tap_qonto.sync.moments import moment_of, timestamp
+from tap_qonto.sync.rows import row_shaper
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -166,8 +166,7 @@ class Files(PerAccountStream):
         for name, source in SOURCES.items():
             if not {*source.kinds}.isdisjoint(self.run.settings.file_kinds):
                 stream = found[name] = source.stream(self._tap)
-                facts = dataclasses.replace(row_facts(name), secrets=())
-                stream._shape = row_shaper(facts)  # noqa: SLF001 - links stay, in memory
+                stream._shape = row_shaper(facts_with_secrets(name))  # noqa: SLF001 - links stay, in memory
         return found
 
     @property

@@ -19,7 +19,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_qonto.api.rate_limit import RateLimiterClosed
 from tap_qonto.errors import LoginRequired, OutputLost, QontoError, RequestDenied
-from tap_qonto.sync.rows import moment_of, timestamp
+from tap_qonto.sync.moments import moment_of, timestamp
 from tap_qonto.sync.writers import IndexedState, Lines, RowMessage, append_line
 
 if t.TYPE_CHECKING:
@@ -218,9 +218,7 @@ class PartitionedStream(Stream):
 
         The row stays as it is: the walk compares it with others.
         """
-        if not self._emitted.issuperset(record):
-            for name in record.keys() - self._emitted - self.known_fields:
-                self.run.report.unknown(self.name, name)
+        if self._has_deselected and not self._emitted.issuperset(record):
             record = {name: record[name] for name in record if name in self._emitted}
         if self._has_deselected_below:
             record = copy.deepcopy(record)
@@ -228,6 +226,9 @@ class PartitionedStream(Stream):
         for stream_map in self.stream_maps:
             mapped = stream_map.transform(record)
             if mapped is not None:
+                if self._flattened:  # an object that is null has no column of its own
+                    names = stream_map.transformed_schema["properties"]
+                    mapped = {name: value for name, value in mapped.items() if name in names}
                 yield RowMessage(stream_map.stream_alias, mapped, self._version, self._extracted)
 
     @functools.cached_property
@@ -235,6 +236,14 @@ class PartitionedStream(Stream):
         """Names of the schema that is in force, the catalog's or ours, that are selected."""
         names = self.effective_schema["properties"]
         return frozenset(name for name in names if self.mask["properties", name])
+
+    @functools.cached_property
+    def _flattened(self) -> bool:
+        return any(one.flattening_enabled for one in self.stream_maps)
+
+    @functools.cached_property
+    def _has_deselected(self) -> bool:
+        return not self._emitted.issuperset(self.schema["properties"])
 
     @functools.cached_property
     def _has_deselected_below(self) -> bool:
