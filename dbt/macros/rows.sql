@@ -44,10 +44,10 @@
 {% macro qonto_table(stream) %}
   {%- set table = source('qonto', stream) -%}
   {%- set using = var('qonto__using_' ~ stream, none) -%}
-  {%- if not execute or not flags.INTROSPECT -%}
-    {{ return(table) }}
-  {%- elif using is false -%}
+  {%- if using is false -%}
     {{ return(none) }}
+  {%- elif not execute or not flags.INTROSPECT -%}
+    {{ return(table) }}
   {%- endif -%}
   {%- set there = adapter.get_relation(table.database, table.schema, table.identifier) -%}
   {%- if there is none and using -%}

@@ -4,7 +4,7 @@ with source as (
         'organization_id', 'id', 'first_name', 'last_name', 'email', 'role', 'status', 'team_id'
     ]) }}
 ),
-teams as (
+team_names as (
     {{ qonto_rows('teams', ['organization_id', 'id', 'name']) }}
 )
 select
@@ -16,8 +16,8 @@ select
     source.role,
     source.status,
     source.team_id,
-    teams.name as team
+    team_names.name as team
 from source
-left join teams
-    on teams.organization_id = source.organization_id
-    and teams.id = source.team_id
+left join team_names
+    on team_names.organization_id = source.organization_id
+    and team_names.id = source.team_id

@@ -10,7 +10,7 @@
 -- anew.
 select *
 from {{ ref('base_qonto__transactions') }}
-{%- if is_incremental() %}
+{%- if flags.INTROSPECT and is_incremental() %}
 where
     loaded_at is null
     or loaded_at >= (
