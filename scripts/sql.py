@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dbt"
 FOLDER = ROOT / "docs" / "sql"
 ADAPTERS = {"duckdb": "DuckDB", "postgres": "Postgres"}
-COUNTS = "stg_qonto__transaction_counts"  # its stream is off by default
+COUNTS, COUNTED = "stg_qonto__transaction_counts", "transaction_counts"  # off by default
 HEAD = """\
 -- The answers of the dbt package `qonto` as views of {database}, for those without dbt.
 --
@@ -47,43 +47,45 @@ def made() -> dict[Path, str]:
     """Make every file: path -> what should stand in it."""
     files = {}
     for adapter, database in ADAPTERS.items():
-        nodes, sources = _compiled(adapter, counts=False)
+        nodes, sources = _compiled(adapter)
         order: list[str] = []
         for key in sorted(nodes):
             _below(key, nodes, order)
-        schema = next(iter(sources.values()))["schema"]
-        views = [_view(nodes[key], nodes, sources) for key in order]
-        files[FOLDER / f"{adapter}.sql"] = "\n".join(
-            [HEAD.format(database=database, schema=schema), *views]
-        )
-        nodes, sources = _compiled(adapter, counts=True)
-        (counts,) = (node for node in nodes.values() if node["name"] == COUNTS)
-        files[FOLDER / f"{adapter}_counts.sql"] = "\n".join(
-            [COUNTS_HEAD.format(adapter=adapter), _view(counts, nodes, sources)]
-        )
+        views = {nodes[key]["name"]: _view(nodes[key], nodes, sources) for key in order}
+        there = next(source for source in sources.values() if source["name"] == COUNTED)
+        head = HEAD.format(database=database, schema=there["schema"])
+        with_counts = "\n".join([COUNTS_HEAD.format(adapter=adapter), views[COUNTS]])
+        views[COUNTS] = _without_rows(views[COUNTS], there)
+        files[FOLDER / f"{adapter}.sql"] = "\n".join([head, *views.values()])
+        files[FOLDER / f"{adapter}_counts.sql"] = with_counts
     return files
 
 
-def _compiled(adapter: str, *, counts: bool) -> tuple[dict[str, Node], dict[str, Node]]:
+def _compiled(adapter: str) -> tuple[dict[str, Node], dict[str, Node]]:
     """Models and sources by their unique ids, compiled without asking a database."""
     with tempfile.TemporaryDirectory() as target:
         command = ["compile", "--quiet", "--no-introspect", "--no-populate-cache"]
         places = ["--project-dir", str(PACKAGE), "--profiles-dir", str(PACKAGE)]
-        using = json.dumps({"qonto__using_transaction_counts": counts})
+        dropped = ("DBT_", "PYTHONDONTWRITEBYTECODE")  # settings; what makes dbt start slowly
         env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("DBT_")},
+            **{k: v for k, v in os.environ.items() if not k.startswith(dropped)},
             "DBT_TARGET_PATH": target,
             "DBT_LOG_PATH": target,
             "DBT_DUCKDB_PATH": ":memory:",
         }
         dbt = Path(sys.executable).with_name("dbt")
-        subprocess.run(
-            [dbt, *command, "--vars", using, "--target", adapter, *places], env=env, check=True
-        )
+        subprocess.run([dbt, *command, "--target", adapter, *places], env=env, check=True)
         manifest = json.loads((Path(target) / "manifest.json").read_text("utf-8"))
     nodes = manifest["nodes"].items()
     models = {key: node for key, node in nodes if node["resource_type"] == "model"}
     return models, manifest["sources"]
+
+
+def _without_rows(view: str, source: Node) -> str:
+    """Make a view that needs no table: the same columns, and no row."""
+    nulls = ", ".join(f"null as {name}" for name in source["columns"])
+    table = f"from {source['schema']}.{source['name']} as {source['name']}"
+    return view.replace(table, f"from (select {nulls}) as {source['name']} where false")
 
 
 def _below(key: str, nodes: dict[str, Node], order: list[str]) -> None:

@@ -86,7 +86,8 @@
   {%- set column = adapter.quote(name) -%}
   {%- set is_text = is in ('varchar', 'text', 'character varying', 'string') -%}
   {%- if is is none -%}
-    cast(null as {{ qonto_json_type() if type == 'json' else type }})
+    {%- set same = {'json': qonto_json_type(), 'numeric': 'decimal(18, 4)'} -%}
+    cast(null as {{ same.get(type, type) }})
   {%- elif type == 'text' -%}
     nullif(cast({{ column }} as text), '')
   {%- elif type == 'json' -%}

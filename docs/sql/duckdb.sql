@@ -665,13 +665,12 @@ create or replace view analytics.stg_qonto__transaction_counts as
 -- which is off by default, is selected.
 with source as (
     select
-    cast(null as text) as "organization_id",
-    cast(null as text) as "bank_account_id",
-    cast(null as text) as "status",
-    cast(null as bigint) as "count",
+    nullif(cast("organization_id" as text), '') as "organization_id",
+    nullif(cast("bank_account_id" as text), '') as "bank_account_id",
+    nullif(cast("status" as text), '') as "status",
+    cast("count" as bigint) as "count",
     cast(null as timestamp) as loaded_at
-  from (select 1 as nothing) as transaction_counts
-  where false
+  from (select null as organization_id, null as bank_account_id, null as status, null as count, null as observed_at) as transaction_counts where false
 )
 select
     organization_id,
