@@ -1,1 +1,1 @@
-"""What the dbt package makes of the rows that the demo loaded: four marts and a page of pictures."""
+"""What dbt makes of the rows that the demo loaded: four marts, and a page of pictures."""

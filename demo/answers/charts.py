@@ -1,7 +1,7 @@
 """Lines, columns and bars as SVG text: no script, no network, colours by the page's style sheet.
 
-Every value is in whole cents of one currency. A mark tells its numbers in a `<title>`, which browsers show
-when the pointer rests on it.
+Every value is in whole cents of one currency. A mark tells its numbers in a `<title>`, which
+browsers show when the pointer rests on it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WEEK = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Bar:
-    """A horizontal bar: `parts` are (style class, length, what it tells), `end` stands behind it."""
+    """A horizontal bar: `parts` are (style class, length, what it tells), `end` ends the line."""
 
     label: str
     end: str
@@ -45,9 +45,11 @@ def lines(
     marks = [*plot.grid()]
     firsts = [day for day in days if day.day == 1]
     every = max(1, round(len(firsts) * 62 / (right - LEFT)))
-    for day in firsts[::every]:
-        if x(day) < right - 16:
-            marks.append(_text(x(day), height - 6, f"{day:%b %y}", "tick middle"))
+    marks += [
+        _text(x(day), height - 6, f"{day:%b %y}", "tick middle")
+        for day in firsts[::every]
+        if x(day) < right - 16
+    ]
     for number, (_, points) in enumerate(series.items()):
         known = sorted(points)
         path = f"M{x(known[0]):.1f} {plot.y(points[known[0]]):.1f}"
@@ -58,7 +60,7 @@ def lines(
         half = WEEK.days / span * (right - LEFT) / 2
         start = max(LEFT, x(day) - half)
         band = (start, TOP, min(right, x(day) + half) - start, height - TOP - BOTTOM)
-        marks.append(_rect("band", *band, "\n".join([f"{day:%d %b %Y}", *told])))
+        marks.append(_rect("band", band, "\n".join([f"{day:%d %b %Y}", *told])))
     return _svg(width, height, label, marks)
 
 
@@ -79,7 +81,7 @@ def columns(
         )
         for kind, cents in (("in", into), ("out", -out)):
             top, foot = sorted((plot.y(cents), plot.y(0)))
-            marks.append(_rect(kind, middle - bar / 2, top, bar, foot - top, told))
+            marks.append(_rect(kind, (middle - bar / 2, top, bar, foot - top), told))
         across = plot.y(into - out)
         wide = bar / 2 + 3
         marks.append(
@@ -87,7 +89,7 @@ def columns(
         )
         if place % every == 0:
             marks.append(_text(middle, height - 6, f"{month:%b %y}", "tick middle"))
-        marks.append(_rect("band", LEFT + slot * place, TOP, slot, height - TOP - BOTTOM, told))
+        marks.append(_rect("band", (LEFT + slot * place, TOP, slot, height - TOP - BOTTOM), told))
     return _svg(width, height, label, marks)
 
 
@@ -103,7 +105,7 @@ def bars(rows: list[Bar], width: int, label: str) -> str:
         left = 0.0
         for kind, size, told in row.parts:
             length = size / most * width
-            marks.append(_rect(kind, left, top + 20, max(length - 2, 1), thick, told))
+            marks.append(_rect(kind, (left, top + 20, max(length - 2, 1), thick), told))
             left += length
     return _svg(width, step * len(rows), label, marks)
 
@@ -150,8 +152,9 @@ def _text(x: float, y: float, text: str, kind: str) -> str:
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
 
 
-def _rect(kind: str, x: float, y: float, width: float, height: float, told: str) -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
+def _rect(kind: str, box: tuple[float, float, float, float], told: str) -> str:
+    """Draw a box of (left, top, width, height)."""
+    place = 'x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"'.format(*box)
     return f'<rect class="{kind}" {place} rx="2"><title>{escape(told)}</title></rect>'
 
 

@@ -34,7 +34,8 @@ OVERDUE = """
     order by days_overdue desc, organization, client, invoice_number
 """
 RECEIPTS = """
-    select organization, coalesce(person, '(nobody named)') as person, day, paid_to, currency, spent_cents
+    select organization, coalesce(person, '(nobody named)') as person, day, paid_to, currency,
+        spent_cents
     from analytics.qonto__missing_receipts order by all
 """
 

@@ -11,7 +11,7 @@ from string import Template
 from demo.answers.charts import Bar, bars, columns, lines, money
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import date
 
     from demo.answers.marts import Answers
@@ -202,7 +202,7 @@ def _legend(entries: Iterable[tuple[str, str]]) -> str:
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def _rows(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _rows(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table; a head that begins with # is that of a column of numbers."""
     kinds = [' class="number"' if head.startswith("#") else "" for head in heads]
     top = (f"<th{kind}>{head.lstrip('#')}</th>" for kind, head in zip(kinds, heads, strict=True))
@@ -214,9 +214,9 @@ def _rows(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return f'<div class="scroll"><table>{inside}</table></div>'
 
 
-def _details(summary: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _details(summary: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return f"<details><summary>{summary}</summary>{_rows(heads, rows)}</details>"
 
 
-def _more(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _more(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return _details(f"and {len(rows)} more", heads, rows) if rows else ""

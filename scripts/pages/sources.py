@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
 from pages.markdown import paragraphs
 from tap_qonto.tap import TapQonto
 
