@@ -31,7 +31,7 @@ def money(cents: int, currency: str) -> str:
 
 
 def lines(
-    series: dict[str, dict[date, int]], currency: str, width: int, height: int, label: str
+    series: dict[str, dict[date, int]], currency: str, label: str, height: int, width: int
 ) -> str:
     """Draw a stepped line per name; days that a name lacks are not drawn."""
     days = sorted({day for points in series.values() for day in points})
@@ -65,7 +65,7 @@ def lines(
 
 
 def columns(
-    months: dict[date, tuple[int, int]], currency: str, width: int, height: int, label: str
+    months: dict[date, tuple[int, int]], currency: str, label: str, height: int, width: int
 ) -> str:
     """Draw what came in upwards, what went out downwards, and what is left as a line across."""
     plot = _Plot.around([v for i, o in months.values() for v in (i, -o)], width, height)
@@ -93,7 +93,7 @@ def columns(
     return _svg(width, height, label, marks)
 
 
-def bars(rows: list[Bar], width: int, label: str) -> str:
+def bars(rows: list[Bar], label: str, width: int) -> str:
     """Draw a bar per row, its name above it, its parts side by side."""
     step, thick = 42, 14
     most = max((sum(size for _, size, _ in row.parts) for row in rows), default=0) or 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from collections import defaultdict
+from functools import partial
 from html import escape
 from pathlib import Path
 from string import Template
@@ -70,12 +71,7 @@ def _cash(answers: Answers, names: list[str]) -> str:
         label = f"Cash per day in {currency}, a line per organization"
         height = 190 if place else 300
 
-        def draw(
-            width: int, series: dict[str, dict[date, int]] = series, currency: str = currency,
-            height: int = height, label: str = label,
-        ) -> str:  # fmt: skip
-            return lines(series, currency, width, height, label)
-
+        draw = partial(lines, series, currency, label, height)
         parts += [f"<h3>{escape(currency)}</h3>", _both(draw)]
     ends = [
         (r["organization"], f"{r['month']:%b %Y}", money(r["closing_cents"], r["currency"]))
@@ -99,12 +95,7 @@ def _flow(answers: Answers) -> str:
         label = f"Money in and out by month in {currency}"
         height = 190 if place else 280
 
-        def draw(
-            width: int, months: dict[date, tuple[int, int]] = months, currency: str = currency,
-            height: int = height, label: str = label,
-        ) -> str:  # fmt: skip
-            return columns(months, currency, width, height, label)
-
+        draw = partial(columns, months, currency, label, height)
         parts += [f"<h3>{escape(currency)}</h3>", _both(draw)]
         listed += [
             (f"{month:%b %Y}", *(money(cents, currency) for cents in (into, out, into - out)))
@@ -135,7 +126,8 @@ def _overdue(rows: list[Row]) -> str:
             for (here, name), some in sorted(by.items())
             if here == currency
         ]
-        parts.append(bars(drawn, HALF, f"Overdue receivables in {currency} by organization"))
+        label = f"Overdue receivables in {currency} by organization"
+        parts.append(_both(partial(bars, drawn, label), HALF))
     heads = ("Client", "Invoice", "#Days", "#Open")
     listed = [
         (r["client"] or "", r["invoice_number"] or "", f"{r['days_overdue']}",
@@ -168,7 +160,7 @@ def _receipts(rows: list[Row]) -> str:
     ]  # fmt: skip
     rest = sum(len(some) for _, some in people[SHOWN:])
     more = f"<p>and {rest} of other people</p>" if rest else ""
-    return bars(drawn, HALF, "Missing receipts by person") + more + _details(
+    return _both(partial(bars, drawn, "Missing receipts by person"), HALF) + more + _details(
         "Every payment", heads, listed
     )  # fmt: skip
 
@@ -191,9 +183,9 @@ def _totals(rows: list[Row], cents: str) -> str:
     return " + ".join(money(total, currency) for currency, total in sorted(sums.items())) or "none"
 
 
-def _both(draw: Callable[[int], str]) -> str:
+def _both(draw: Callable[[int], str], width: int = WIDE) -> str:
     """Draw for wide and for narrow screens: a picture that is only shrunk can't be read."""
-    wide, narrow = draw(WIDE), draw(NARROW)
+    wide, narrow = draw(width), draw(NARROW)
     return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 
 

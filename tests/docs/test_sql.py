@@ -397,6 +397,34 @@ def test_every_mart_begins_with_its_question_and_is_explained_in_a_page():
         assert model.stem in pages, model.name
 
 
+BLOCKS = re.compile(r"```sql\n(.*?)```\n(?:\n```\n(.*?)\n)?", re.DOTALL)
+QUESTIONS = [
+    (query, heads)
+    for page in ("questions", "checking")
+    for query, heads in BLOCKS.findall((ROOT / f"docs/{page}.md").read_text("utf-8"))
+]
+
+
+@pytest.mark.parametrize(("query", "heads"), QUESTIONS)
+def test_every_query_of_the_pages_runs_and_its_printed_answer_has_its_columns(
+    database, query, heads
+):
+    found = database.execute(query)
+    columns = [column[0] for column in found.description]
+    if heads:
+        assert heads.split() == columns
+    if "intercompany" not in query and "recurring" not in query and "duplicate" not in query:
+        assert found.fetchall()
+
+
+def test_ten_questions_are_asked_and_each_is_a_short_query_on_one_mart():
+    asked = [query for query, heads in QUESTIONS if heads]
+    assert len(asked) >= 10
+    for query in asked:
+        assert len(re.findall(r"(?:from|join) analytics\.qonto__", query)) == 1, query
+        assert query.count("\n") <= 8, query
+
+
 @pytest.mark.slow
 def test_postgres_gives_the_same_answers(database, messages):
     with running_postgres() as url, psycopg.connect(url) as postgres:
@@ -412,3 +440,7 @@ def test_postgres_gives_the_same_answers(database, messages):
             rows = [dict(zip(heads, row, strict=True)) for row in there.fetchall()]
             here = ask(database, model.stem.removeprefix("qonto__"))
             assert sorted(map(str, rows)) == sorted(map(str, here)), model.name
+        for query, _ in QUESTIONS:
+            there = postgres.execute(query.encode())
+            here_rows = database.execute(query).fetchall()
+            assert len(there.fetchall()) == len(here_rows), query
