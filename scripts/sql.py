@@ -28,14 +28,14 @@ HEAD = """\
 -- The answers of the dbt package `qonto` as views of {database}, for those without dbt.
 --
 -- Made from dbt/models by scripts/sql.py: edit those, not this. Reads the tables that tap-qonto and
--- the loader of meltano.yml leave in the schema `{schema}`, and puts the views into `analytics`. Every
--- stream it names must have been loaded; what a model means stands in its first line.
+-- the loader of meltano.yml leave in the schema `{schema}`; puts the views into `analytics`. Every
+-- stream it names must have been loaded. What a model means stands in its first line.
 
 create schema if not exists analytics;
 """
 COUNTS_HEAD = """\
--- Lets qonto__account_checks count: run it after {adapter}.sql, once the stream `transaction_counts`,
--- which is off by default, was loaded.
+-- Lets qonto__account_checks count: run it after {adapter}.sql, once `transaction_counts`, a stream
+-- that is off by default, was loaded.
 --
 -- Made from dbt/models by scripts/sql.py: edit those, not this.
 """
@@ -74,7 +74,9 @@ def _compiled(adapter: str) -> tuple[dict[str, Node], dict[str, Node]]:
             "DBT_DUCKDB_PATH": ":memory:",
         }
         dbt = Path(sys.executable).with_name("dbt")
-        subprocess.run([dbt, *command, "--target", adapter, *places], env=env, check=True)
+        subprocess.run(  # noqa: S603 - the words above
+            [dbt, *command, "--target", adapter, *places], env=env, check=True
+        )
         manifest = json.loads((Path(target) / "manifest.json").read_text("utf-8"))
     nodes = manifest["nodes"].items()
     models = {key: node for key, node in nodes if node["resource_type"] == "model"}

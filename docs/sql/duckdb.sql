@@ -1,8 +1,8 @@
 -- The answers of the dbt package `qonto` as views of DuckDB, for those without dbt.
 --
 -- Made from dbt/models by scripts/sql.py: edit those, not this. Reads the tables that tap-qonto and
--- the loader of meltano.yml leave in the schema `main`, and puts the views into `analytics`. Every
--- stream it names must have been loaded; what a model means stands in its first line.
+-- the loader of meltano.yml leave in the schema `main`; puts the views into `analytics`. Every
+-- stream it names must have been loaded. What a model means stands in its first line.
 
 create schema if not exists analytics;
 

@@ -1,5 +1,5 @@
--- Lets qonto__account_checks count: run it after duckdb.sql, once the stream `transaction_counts`,
--- which is off by default, was loaded.
+-- Lets qonto__account_checks count: run it after duckdb.sql, once `transaction_counts`, a stream
+-- that is off by default, was loaded.
 --
 -- Made from dbt/models by scripts/sql.py: edit those, not this.
 

@@ -100,7 +100,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = connection.execute("select table_name from duckdb_tables()").fetchall()
     for (name,) in names:
         connection.execute(
-            f'alter table "{name}" add column _sdc_batched_at timestamp default \'{LOADED}\''
+            f"alter table \"{name}\" add column _sdc_batched_at timestamp default '{LOADED}'"
         )
         connection.execute(f'alter table "{name}" add column _sdc_deleted_at varchar')
     connection.execute(f"attach '{file}' as file")

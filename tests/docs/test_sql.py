@@ -1,4 +1,4 @@
-"""The marts, as the views of docs/sql: every answer against one worked out from the demo's books."""
+"""The marts, as the views of docs/sql: each answer against one worked out from the demo's books."""
 
 from __future__ import annotations
 

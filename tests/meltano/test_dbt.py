@@ -1,4 +1,4 @@
-"""The dbt package behind real loaders, run by Meltano: `meltano run tap-qonto target-… dbt-…:build`."""
+"""The dbt package behind real loaders, run by Meltano."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def plain(value: object) -> str:
 
 
 def landed(execute: Callable[[str], t.Any]) -> dict[str, list[tuple[str, ...]]]:
-    """Every mart's rows, in whatever order, as text; without a column that tells when it was loaded."""
+    """Every mart's rows, in whatever order, as text."""
     found = {}
     for mart in MARTS:
         rows = execute(f"select * from analytics.{mart}").fetchall()
