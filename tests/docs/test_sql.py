@@ -133,9 +133,7 @@ CASH = """
 
 
 def test_cash_of_a_day_is_what_all_movements_until_its_end_add_up_to(database, qonto, today):
-    found = {
-        (row["day"], row["organization"], row["currency"]): row for row in ask(database, CASH)
-    }
+    found = {(row["day"], row["organization"], row["currency"]): row for row in ask(database, CASH)}
     moves: dict[tuple[str, str], dict[date, list[int]]] = defaultdict(lambda: defaultdict(list))
     for name, row in books(qonto, "transactions"):
         if row["status"] == "completed":
