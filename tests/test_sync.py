@@ -321,6 +321,16 @@ def test_personal_data_can_be_hashed(qonto: Server, config: Config) -> None:
     assert not [email for email in emails if email and email in outcome.out]
 
 
+@pytest.mark.parametrize("gone", [{"updated_at": "__NULL__"}, {"id": "id", "__else__": None}, {}])
+def test_a_bookmark_is_named_only_where_it_leaves(config: Config, gone: dict[str, t.Any]) -> None:
+    maps = {"clients": gone} if gone else {}
+    outcome = read(config(stream_maps=maps), catalog=catalog_of("clients"))
+    assert outcome.code == 0, outcome.log
+    (schema,) = outcome.types("SCHEMA")
+    assert schema.get("bookmark_properties") == (None if gone else ["updated_at"])
+    assert outcome.rows("clients")
+
+
 def test_nested_objects_can_be_flattened(qonto: Server, config: Config) -> None:
     outcome = read(
         config(flattening_enabled=True, flattening_max_depth=3), catalog=catalog_of("products")

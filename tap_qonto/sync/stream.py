@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
-    from singer_sdk.singerlib import Catalog
+    from singer_sdk.singerlib import Catalog, SchemaMessage
 
     from tap_qonto.api.prefetch import Fetch
     from tap_qonto.pagination.pages import Walk
@@ -249,6 +249,14 @@ class PartitionedStream(Stream):
     def _has_deselected_below(self) -> bool:
         top = len(("properties", "name"))
         return not all(selected for place, selected in self.mask.items() if len(place) > top)
+
+    def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
+        """Make the messages as the SDK does; a bookmark is named only where it leaves."""
+        for message in super()._generate_schema_messages():
+            names = message.schema.get("properties", {})
+            kept = [name for name in message.bookmark_properties or () if name in names]
+            message.bookmark_properties = kept or None
+            yield message
 
     # -- the SDK's loop, page by page ------------------------------------------------------
 
