@@ -20,8 +20,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tap_qonto.pagination.pages import Listing
-    from tap_qonto.pagination.readers import Walk
+    from tap_qonto.pagination.pages import Listing, Walk
 
 AHEAD = 16  # pages in flight
 
@@ -33,7 +32,7 @@ def pages(listing: Listing, since: datetime | None, until: datetime | None = Non
         page = listing.page(Query(since, until, number, listing.size))
         yield Records(page.rows)
         latest = max([*map(listing.key, page.rows), latest], key=lambda key: (key is not None, key))
-        if page.is_last:
+        if page.is_last or not page.rows:
             return latest
         number += 1
 
@@ -67,14 +66,14 @@ def strict_key(listing: Listing, since: datetime | None) -> Walk:
         page = listing.page(Query(since, None, number, listing.size))
         yield Records(page.rows)
         last = listing.key(page.rows[-1]) if page.rows else since
-        if page.is_last:
+        if page.is_last or not page.rows:
             return last
         since, number = (last, 1) if last != since else (since, number + 1)
 
 
 def one_by_one(listing: Listing, since: datetime | None) -> Walk:
     """Ours, without pages ahead."""
-    listing.ahead = lambda _: False
+    listing.ahead = lambda _: False  # type: ignore[method-assign]
     return changed(listing, since)
 
 

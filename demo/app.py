@@ -42,7 +42,7 @@ class Gateway:
         self.state = state
         self._limits = Limits(state.options)
         self._random = random.Random(state.options.seed)
-        self._api = Api(state.options, state.bank, state.sessions)
+        self._api = Api(state.options, state.bank, state.sessions, state.files)
 
     def routes(self) -> list[Route]:
         """All routes; those of `Control` pass by the gateway."""

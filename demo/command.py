@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 
 from demo.options import REAL_LIMITS, Options
 from demo.server import Server
-from demo.web import Announced
+from demo.web import Announced, OnThread
 
 EXAMPLES = """\
 examples:
@@ -81,8 +81,11 @@ def main(arguments: list[str] | None = None) -> None:
             server.faults.add(**fault)
     except (TypeError, ValueError) as error:
         options.error(str(error))
+    files = OnThread(server.files)
+    server.files.url = files.start()
     with suppress(KeyboardInterrupt):
         Announced(server, given.port).run()
+    files.stop()
 
 
 def _moment(text: str) -> datetime:

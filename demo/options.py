@@ -62,6 +62,7 @@ class Options:
     access_token_seconds: float = 3600
     refresh_token_seconds: float = 90 * 86400
     grace_seconds: float = 60
+    link_seconds: float = 1800  # of links to files (Q92)
 
     # limits
     rate_limits: tuple[tuple[int, float], ...] = ()  # see REAL_LIMITS
@@ -70,6 +71,7 @@ class Options:
     staging_token: str | None = None
     latency: float = 0.0
     jitter: float = 0.0
+    file_latency: float = 0.0  # seconds before each file
 
     # doubts; "seconds" cuts the fraction of the bound off
     updated_at_from: t.Literal["inclusive", "exclusive", "seconds"] = "inclusive"

@@ -32,6 +32,8 @@
         bank.delete(stream, organization_id, row_id)  -> row
         bank.advance(edits=5, adds=5)     -> {organization_id: {stream: [ids touched]}}
 
+    qonto.files                           where links to receipts and the like lead: demo/files.py
+
     faults = qonto.faults                 see demo/faults.py
         faults.add("status", status=503, path="/v2/transactions", times=3)
         faults.clear()
@@ -79,9 +81,10 @@ def running(**options: t.Any) -> Iterator[Server]:
     It stops at the end of the block; connections that are still open are cut.
     """
     server = Server(Options(**options))
-    web = OnThread(server)
-    server.url = web.start()
+    web, files = OnThread(server), OnThread(server.files)
+    server.url, server.files.url = web.start(), files.start()
     try:
         yield server
     finally:
         web.stop()
+        files.stop()

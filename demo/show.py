@@ -7,8 +7,10 @@ this package over HTTP and OAuth. Ends non-zero if the warehouse differs from th
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -27,6 +29,7 @@ if t.TYPE_CHECKING:
 
 FOLDER = ROOT / ".demo"
 DATABASE = FOLDER / "qonto.duckdb"
+FILES = FOLDER / "files"
 PAUSE = 1800  # seconds that pass at Qonto between the two runs
 NEXT = """\
 Look around:   {bin}/python -c "import duckdb; print(duckdb.connect('.demo/qonto.duckdb').sql(
@@ -43,6 +46,7 @@ With a real Qonto account (README, "Log in"):
 def main() -> int:
     """Tell the story; 0 if everything that Qonto has is in the warehouse."""
     project = Project(FOLDER)
+    shutil.rmtree(FILES, ignore_errors=True)
     for old in (*FOLDER.glob("*.duckdb*"), *FOLDER.glob("tokens.db*"), *FOLDER.glob("*.log")):
         old.unlink()
     (FOLDER / ".meltano" / "meltano.db").unlink(missing_ok=True)  # state of an earlier demo
@@ -64,6 +68,7 @@ def story(project: Project, url: str) -> int:
         for name in ("client_id", "client_secret", "refresh_token", "api_url", "oauth_url")
     }
     project.env["TAP_QONTO_TOKEN_STORE"] = f"sqlite:///{FOLDER / 'tokens.db'}"
+    project.env["TAP_QONTO_FILES"] = str(FILES)
     names = [facts["name"] for facts in ask(url, "truth")["organizations"].values()]
     say(f"A little Qonto runs at {url}; one user consented for {', '.join(names)}.\n")
 
@@ -86,6 +91,7 @@ def story(project: Project, url: str) -> int:
         changing = {stream for streams in touched.values() for stream in streams}
         report(warehouse, truth, first, second, changing)
         wrong = differences(warehouse, truth, project.deselected)
+        wrong += kept(warehouse)
     if wrong:
         say("\nTHE WAREHOUSE DIFFERS FROM QONTO:\n  " + "\n  ".join(wrong))
         return 1
@@ -136,6 +142,18 @@ def report(
         net = (into - out) / 100
         say(f"  {month}  {'▒' * round(into * 40 / most):<40} {into / 100:>12,.0f}")
         say(f"           {'█' * round(out * 40 / most):<40} {-out / 100:>12,.0f}   {net:>+11,.0f}")
+
+
+def kept(warehouse: Warehouse) -> list[str]:
+    """Say where the files lie; every way in which they are not what their rows tell."""
+    say("\nFiles in .demo/files, each below its organization\n")
+    for kind, count, size, path in warehouse.files():
+        say(f"  {kind:<23} {count:>4} files {size / 1e6:>6.1f} MB   {path.partition('/')[2]}")
+    return [
+        f"{path}: not the file that its row tells of"
+        for path, digest in warehouse.digests()
+        if hashlib.sha256((FILES / path).read_bytes()).hexdigest() != digest
+    ]
 
 
 @contextlib.contextmanager

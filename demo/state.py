@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from demo.clock import Clock
 from demo.data.bank import Bank
 from demo.faults import Faults
+from demo.files import FileHost
 from demo.offer import BY_STREAM
 from demo.routes.access import secret_of
 from demo.routes.oauth import Answer, Sessions
@@ -45,6 +46,7 @@ class State:
         everything = [one.id for one in self.bank.organizations]
         self.sessions = Sessions(options, self.clock, everything)
         self.faults = Faults(options.seed)
+        self.files = FileHost(options, self.clock)
         self.requests: list[Received] = []
         self.on_request: Callable[[Received], None] | None = None
         self.url = ""

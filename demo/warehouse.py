@@ -77,6 +77,17 @@ class Warehouse:
         """Month, cents in, cents out: completed transactions of all accounts in euros."""
         return [(month, into, out) for month, into, out in self.query(MONTHS)]
 
+    def files(self) -> list[tuple[str, int, int, str]]:
+        """Kinds of files: how many, bytes of all, the path of one."""
+        query = (
+            "SELECT kind, count(*), sum(bytes)::BIGINT, min(path) FROM files GROUP BY 1 ORDER BY 1"
+        )
+        return [(kind, count, size, path) for kind, count, size, path in self.query(query)]
+
+    def digests(self) -> list[tuple[str, str]]:
+        """Path and SHA-256 of each file."""
+        return [(path, digest) for path, digest in self.query("SELECT path, sha256 FROM files")]
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[Warehouse]:

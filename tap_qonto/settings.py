@@ -27,6 +27,11 @@ ENVIRONMENTS: dict[str, tuple[str, str]] = {
     ),
 }
 STATUSES = ("pending", "completed", "declined", "reversed")  # Q24-Q26
+FILE_KINDS = (
+    *("transaction_attachment", "certified_copy", "statement"),
+    *("client_invoice", "credit_note", "quote", "supplier_invoice"),
+)
+FILE_MAX_BYTES = 100 * 2**20  # Qonto takes receipts of up to 30 MB
 RATE_LIMITS = [[1000, 10], [10000, 600]]  # requests, seconds, per IP address (Q87)
 
 SCHEMA: dict[str, t.Any] = th.PropertiesList(
@@ -171,8 +176,30 @@ SCHEMA: dict[str, t.Any] = th.PropertiesList(
         description="After a full table that was read without a gap, let the target drop or mark "
         "rows that Qonto no longer has.",
     ),
+    th.Property(
+        "files",
+        th.StringType,
+        title="Files",
+        description="Folder, or `s3://…`, `gs://…`, `az://…`, for receipts, statements and "
+        "invoices; adds the stream `files`. Needs `tap-qonto[files]`. See docs/files.md.",
+    ),
+    th.Property(
+        "file_kinds",
+        th.ArrayType(th.StringType(allowed_values=list(FILE_KINDS))),
+        default=list(FILE_KINDS),
+        title="File kinds",
+        description="Which kinds of files to keep.",
+    ),
+    th.Property(
+        "file_max_bytes",
+        th.IntegerType(minimum=1),
+        default=FILE_MAX_BYTES,
+        title="Largest file",
+        description="Files of more bytes are left out, and named in the closing table.",
+    ),
 ).to_dict()
 
+_Get = t.Callable[[str], t.Any]
 SECRETS = tuple(name for name, value in SCHEMA["properties"].items() if value.get("secret"))
 
 
@@ -201,6 +228,9 @@ class Settings:
     concurrency: int
     rate_limits: tuple[tuple[int, float], ...]
     on_denied: str
+    files: str | None
+    file_kinds: tuple[str, ...]
+    file_max_bytes: int
 
     @classmethod
     def from_config(cls, config: Mapping[str, t.Any]) -> Settings:
@@ -212,8 +242,10 @@ class Settings:
         """
         problems: list[str] = []
 
+        get = config.get
+
         def text(name: str) -> str | None:
-            value = config.get(name)
+            value = get(name)
             return str(value).strip() or None if value is not None else None
 
         environment = text("environment") or "production"
@@ -240,13 +272,16 @@ class Settings:
             api_url=_address("api_url", text("api_url") or default_api, problems),
             oauth_url=_address("oauth_url", text("oauth_url") or default_oauth, problems),
             start_date=_moment("start_date", text("start_date"), problems),
-            organization_ids=_ids(config.get("organization_ids"), problems),
+            organization_ids=_ids(get("organization_ids"), problems),
             shard=_shard(text("shard"), problems),
-            transaction_statuses=_statuses(config.get("transaction_statuses"), problems),
-            include_external_accounts=bool(config.get("include_external_accounts", False)),
-            concurrency=_concurrency(config.get("concurrency", 24), problems),
-            rate_limits=_limits(config.get("rate_limits", RATE_LIMITS), problems),
+            transaction_statuses=_choice("transaction_statuses", get, STATUSES, problems),
+            include_external_accounts=bool(get("include_external_accounts", False)),
+            concurrency=_whole("concurrency", get, 24, problems, most=64),
+            rate_limits=_limits(get("rate_limits", RATE_LIMITS), problems),
             on_denied=text("on_denied") or "skip",
+            files=_files(text("files"), problems),
+            file_kinds=_choice("file_kinds", get, FILE_KINDS, problems),
+            file_max_bytes=_whole("file_max_bytes", get, FILE_MAX_BYTES, problems),
         )
         if settings.on_denied not in {"skip", "fail"}:
             problems.append(f"on_denied is {settings.on_denied!r}: use 'skip' or 'fail'.")
@@ -328,22 +363,6 @@ def _shard(value: str | None, problems: list[str]) -> tuple[int, int] | None:
     return shard
 
 
-def _statuses(value: t.Any, problems: list[str]) -> tuple[str, ...]:
-    statuses = STATUSES if value is None else tuple(value)
-    if not statuses or set(statuses) - set(STATUSES):
-        problems.append(
-            f"transaction_statuses is {list(statuses)!r}: use one or more of {', '.join(STATUSES)}."
-        )
-    return tuple(dict.fromkeys(statuses))
-
-
-def _concurrency(value: t.Any, problems: list[str]) -> int:
-    if not isinstance(value, int) or not 1 <= value <= 64:  # noqa: PLR2004
-        problems.append(f"concurrency is {value!r}: use a whole number from 1 to 64.")
-        return 1
-    return value
-
-
 def _limits(value: t.Any, problems: list[str]) -> tuple[tuple[int, float], ...]:
     try:
         limits = tuple((int(requests), float(seconds)) for requests, seconds in value or ())
@@ -355,3 +374,26 @@ def _limits(value: t.Any, problems: list[str]) -> tuple[tuple[int, float], ...]:
             "such as [[1000, 10], [10000, 600]], or [] for none."
         )
     return limits
+
+
+def _files(value: str | None, problems: list[str]) -> str | None:
+    scheme, separator, _ = (value or "").partition("://")
+    if separator and scheme not in {"s3", "gs", "az"}:
+        problems.append(f"files begins with {scheme}://: use a folder, s3://, gs:// or az://.")
+    return value
+
+
+def _choice(name: str, get: _Get, of: tuple[str, ...], problems: list[str]) -> tuple[str, ...]:
+    value = get(name)
+    chosen = of if value is None else tuple(value)
+    if not chosen or set(chosen) - set(of):
+        problems.append(f"{name} is {list(chosen)!r}: use one or more of {', '.join(of)}.")
+    return tuple(dict.fromkeys(chosen))
+
+
+def _whole(name: str, get: _Get, default: int, problems: list[str], most: int = 2**63) -> int:
+    value = default if get(name) is None else get(name)
+    if not isinstance(value, int) or not 1 <= value <= most:
+        problems.append(f"{name} is {value!r}: use a whole number from 1 to {most}.")
+        return default
+    return value

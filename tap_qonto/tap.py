@@ -79,7 +79,10 @@ class TapQonto(Tap):
 
     def discover_streams(self) -> list[QontoStream]:
         """Make every stream; needs neither network nor credentials."""
-        return [stream(self) for stream in STREAMS]
+        streams = [stream(self) for stream in STREAMS]
+        if self.config.get("files"):
+            streams.append(_files(self))
+        return streams
 
     @functools.cached_property
     def run(self) -> Run:
@@ -257,6 +260,17 @@ class TapQonto(Tap):
             self.run.stop(signum)
         else:
             sys.exit(128 + signum)
+
+
+def _files(tap: TapQonto) -> QontoStream:
+    """Make the stream that needs an extra."""
+    try:
+        from tap_qonto.streams.files import Files  # noqa: PLC0415
+    except ImportError as error:
+        raise SettingsError(
+            [f"files is set, which needs {error.name}: pip install 'tap-qonto[files]'"]
+        ) from None
+    return Files(tap)
 
 
 def _tune() -> None:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from reading import Reading
 from threads import nobody_stays
 
-from tap_qonto.api.prefetch import Fetch
 from tap_qonto.api.rate_limit import RateLimiterClosed
 from tap_qonto.api.responses import Request, Response
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tap_qonto.api.prefetch import Fetch
 
     Walk = Iterator[t.Any]
 

@@ -15,6 +15,7 @@ FLOORS = (
     {"auth"},
     {"pagination"},  # how a list is read: knows neither Singer nor HTTP
     {"api"},  # what is between us and Qonto
+    {"files"},  # what is kept beside the rows
     {"sync"},  # Singer's side
     {"streams"},  # what Qonto offers: declarations
     {"tap", "cli"},  # what users start

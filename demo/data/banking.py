@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from demo.data.embeds import LABELS, SIGNATURE, label_row
+from demo.data.embeds import FILES, LABELS, SIGNATURE, label_row
 from demo.data.ledger import CATEGORIES
 from demo.values import digits
 
@@ -28,6 +28,7 @@ def statements(books: Books) -> list[Row]:
             month = (month - timedelta(days=1)).replace(day=1)
             period = f"{month:%m-%Y}"
             id_ = books.facts.uid("statement", account.id, period)
+            size = 40_000 + int(digits(4, id_))
             rows.append(
                 {
                     "_iban": account.iban,
@@ -37,9 +38,9 @@ def statements(books: Books) -> list[Row]:
                     "file": {
                         "file_name": f"{account.slug}-{period}.pdf",
                         "file_content_type": "application/pdf",
-                        "file_size": str(40_000 + int(digits(4, id_))),
-                        "file_url": f"https://files.qonto.example/statements/{id_}.pdf"
-                        f"?signature={SIGNATURE}",
+                        "file_size": str(size),
+                        "file_url": f"{FILES}/statements/{id_}.pdf"
+                        f"?bytes={size}&signature={SIGNATURE}",
                     },
                 }
             )

@@ -11,6 +11,7 @@ if t.TYPE_CHECKING:
     from demo.data.facts import OrganizationFacts
 
 Row = dict[str, t.Any]
+FILES = "https://files.qonto.example"  # where links lead; replaced at each answer
 SIGNATURE = "{signature}"  # of links; replaced at each answer (Q92)
 LABEL_NAMES = ("Clients", "Atelier", "Voyages", "Marketing", "Équipe", "Loyer", "IT & café", "R&D")
 LABELS = len(LABEL_NAMES)
@@ -22,13 +23,14 @@ def receipt(
     """An attachment; its link is signed anew in each answer (Q92)."""
     id_ = organization.uid("receipt", transaction_id, number)
     size = int(digits(5, id_)) + 9000
+    ending, type_ = ("png", "image/png") if size % 5 == 0 else ("pdf", "application/pdf")
     return {
         "id": id_,
         "created_at": milliseconds(created + timedelta(minutes=35 + number)),
-        "file_name": f"ticket-{id_[:4]}.pdf",
+        "file_name": f"ticket-{id_[:4]}.{ending}",
         "file_size": size if size % 3 == 0 else str(size),  # Q75
-        "file_content_type": "application/pdf",
-        "url": f"https://files.qonto.example/attachments/{id_}.pdf?signature={SIGNATURE}",
+        "file_content_type": type_,
+        "url": f"{FILES}/attachments/{id_}.{ending}?bytes={size}&signature={SIGNATURE}",
         "probative_attachment": {"status": "pending"}
         if size % 2
         else {
@@ -36,7 +38,7 @@ def receipt(
             "file_name": f"probative-{id_[:4]}.pdf",
             "file_content_type": "application/pdf",
             "file_size": str(size + 1200),
-            "url": f"https://files.qonto.example/probative/{id_}.pdf?signature={SIGNATURE}",
+            "url": f"{FILES}/probative/{id_}.pdf?bytes={size + 1200}&signature={SIGNATURE}",
         },
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 from pathlib import Path
 
@@ -157,11 +158,7 @@ def unfilled(schema: Row, values: list[t.Any], path: str = "") -> Iterator[str]:
 
 def unsigned(row: Row) -> str:
     """`row` as text, without the links that differ at each answer."""
-    text = json.dumps(row, sort_keys=True)
-    while "?signature=" in text:
-        head, _, tail = text.partition("?signature=")
-        text = head + tail[tail.index('"') :]
-    return text
+    return re.sub(r'"[^"]*[?&]signature=[^"]*"', '"a link"', json.dumps(row, sort_keys=True))
 
 
 def test_the_demo_offers_every_list_of_the_contract() -> None:

@@ -51,7 +51,8 @@ SETTINGS_PREAMBLE = """\
 Set `client_id` and `client_secret`, or `api_key_login` and `api_key_secret`; all else has a
 default. `refresh_token` is only for those who got one elsewhere: it starts a session, which then
 rotates in `token_store`. Where several machines or containers run the tap, point `token_store` to a
-Postgres database they share and add the driver: `pip_url: tap-qonto[postgres]`.
+Postgres database they share and add the driver: `pip_url: tap-qonto[postgres]`. To keep receipts,
+statements and invoices as files, set `files` and install `pip_url: tap-qonto[files]`.
 """
 
 USAGE = f"""\

@@ -57,6 +57,8 @@ MISTAKES: tuple[dict[str, Any], ...] = (
     {**CLIENT, "rate_limits": [1000, 10]},
     {**CLIENT, "api_url": "thirdparty.qonto.com"},
     {**CLIENT, "on_denied": "ignore"},
+    {**CLIENT, "files": "ftp://archive/receipts"},
+    {**CLIENT, "files": "receipts", "file_kinds": ["receipts"]},
 )
 
 

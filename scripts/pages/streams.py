@@ -10,7 +10,7 @@ from pages.joins import JOINS
 from pages.markdown import MADE, code, paragraphs, quirks, table
 from pages.paths import dotted
 from tap_qonto.api.contract import Endpoint, endpoints, fields, row_facts
-from tap_qonto.streams import AREAS, bases
+from tap_qonto.streams import AREAS, bases, files
 from tap_qonto.streams.client import QontoStream
 from tap_qonto.tap import TapQonto
 
@@ -28,10 +28,13 @@ KINDS = (
     ),
 )
 
+SECTIONS = (*AREAS, files)  # the last is there with a setting alone
+
 INTRODUCTION = """\
 # Streams
 
-{count} streams, read for every organization of the session. The primary key of each begins with
+{count} streams, and [files](#files) with the setting of that name, read for every organization of
+the session. The primary key of each begins with
 `organization_id`, and so should every join ([which join with which](#how-streams-join)).
 
 How to read the facts below:
@@ -56,14 +59,14 @@ def page() -> str:
     """Make the page."""
     streams = _streams()
     lines = [MADE.format(source="the classes in tap_qonto/streams"), ""]
-    lines += quirks(INTRODUCTION.format(count=len(streams))).splitlines()
+    lines += quirks(INTRODUCTION.format(count=len(streams) - 1)).splitlines()
     lines += ["", *_index(streams), ""]
     lines += ["## How lists are read", ""]
     lines += ["What a list can be asked for decides its kind: `tap_qonto/streams/bases.py`."]
     for kind in KINDS:
         lines += ["", f"### {kind.__name__}", "", "\n\n".join(map(quirks, paragraphs(kind)))]
         lines += ["", f"A run: {quirks(_how(kind))}"] if kind is not QontoStream else []
-    for area in AREAS:
+    for area in SECTIONS:
         lines += ["", f"## {paragraphs(area)[0].rstrip('.')}"]
         for stream in streams.values():
             if type(stream).__module__ == area.__name__:
@@ -75,11 +78,11 @@ def page() -> str:
 def short_table() -> str:
     """Make the table of the README: the streams of each area."""
     rows = []
-    for area in AREAS:
+    for area in SECTIONS:
         title = paragraphs(area)[0].rstrip(".")
         anchor = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
         names = [
-            f"`{stream.name}`" + ("" if stream.selected_by_default else " *off*")
+            f"`{stream.name}`" + _when(stream)
             for stream in _streams().values()
             if type(stream).__module__ == area.__name__
         ]
@@ -87,9 +90,15 @@ def short_table() -> str:
     return "\n".join(table(["About", "Streams"], rows))
 
 
+def _when(stream: QontoStream) -> str:
+    if isinstance(stream, files.Files):
+        return " *with the setting*"
+    return "" if stream.selected_by_default else " *off*"
+
+
 def _streams() -> dict[str, QontoStream]:
-    """Every stream, in the order of the areas; neither network nor settings are needed."""
-    tap = TapQonto(config={}, validate_config=False)
+    """Every stream, in the order of the areas; the network is not needed."""
+    tap = TapQonto(config={"files": "."}, validate_config=False)
     return {stream.name: stream for stream in tap.discover_streams()}
 
 
@@ -104,7 +113,11 @@ def _index(streams: dict[str, QontoStream]) -> Iterator[str]:
                 if stream.replication_key
                 else "full table",
                 " or ".join(f"`{scope}`" for scope in stream.scopes),
-                "on" if stream.selected_by_default else "off",
+                "with the setting"
+                if isinstance(stream, files.Files)
+                else "on"
+                if stream.selected_by_default
+                else "off",
             ]
             for stream in streams.values()
         ),
@@ -135,6 +148,9 @@ def _section(stream: QontoStream) -> Iterator[str]:
 def _facts(stream: QontoStream) -> Iterator[tuple[str, str]]:
     endpoint = endpoints()[stream.derived_from or stream.name]
     yield "Key", code(*stream.primary_keys)
+    if isinstance(stream, files.Files):
+        yield from _facts_of_files(stream)
+        return
     if stream.replication_key:
         per = "organization and bank account" if stream.needs_accounts else "organization"
         yield "Replication", f"incremental on `{stream.replication_key}`, a bookmark per {per}"
@@ -160,6 +176,20 @@ def _facts(stream: QontoStream) -> Iterator[tuple[str, str]]:
         yield "Personal data", code(*personal)
     if secrets := _secrets(stream):
         yield "Left out", f"{code(*secrets)}: opens without a login, or is a secret (Q92, Q96)"
+
+
+def _facts_of_files(stream: files.Files) -> Iterator[tuple[str, str]]:
+    per = "list below and organization, of transactions per bank account"
+    yield "Replication", f"incremental on `{stream.replication_key}`, a bookmark per {per}"
+    yield "A run", _how(type(stream))
+    yield "Can miss", stream.missed
+    lists = {name: code(*source.kinds) for name, source in files.SOURCES.items()}
+    yield "Lists", "; ".join(f"[{name}](#{name}): {kinds}" for name, kinds in lists.items())
+    links = code("GET /v2/attachments/{id}", "GET /v2/statements/{id}")
+    yield "Endpoint", f"those of the lists; {links} for a link that did not come, or died (Q92)"
+    yield "Scope", "those of the lists; `attachment.read` or `organization.read` for links (Q11)"
+    yield "Personal data", "the files themselves, and `name` ([what to do](files.md#personal-data))"
+    yield "Left out", "links: they open without a login (Q92)"
 
 
 def _how(kind: type[QontoStream]) -> str:

@@ -67,6 +67,10 @@ class Patience(t.NamedTuple):
     """Between two of them."""
     dead_after: float = 180.0
     """Without any good answer."""
+    endpoint_tries: int = 3
+    """Organizations to which an endpoint gives nothing usable, before it is given up for all."""
+    endpoint_after: float = 8.0
+    """And for so long."""
     throttled_for: float = 900.0
     """Of nothing but 429: one and a half of the longest window (Q87)."""
 
@@ -98,6 +102,7 @@ class Transport:
         self._authenticator = authenticator
         self._rate_limiter = rate_limiter
         self._patience = patience
+        self.user_agent = user_agent
         self._session = _session(settings, user_agent)
         self._adapter = self._session.get_adapter(settings.api_url)
         self._base = (requests.Request("GET", settings.api_url).prepare().url or "").rstrip("/")
@@ -109,6 +114,8 @@ class Transport:
         self._fatal: QontoError | None = None
         self._asking_elsewhere = threading.Lock()
         self._refused: set[str] = set()  # streams that answer 401 to a token that is good
+        self._broken_for: dict[str, tuple[float, set[str | None]]] = {}
+        """Streams of which no endpoint answers: since when, and to which organizations."""
         self._closed = False
         self._slots = threading.BoundedSemaphore(settings.concurrency)
         self._patiently = self._with_retries()
@@ -131,6 +138,11 @@ class Transport:
         except (LoginRequired, StoreError, SettingsError) as error:
             self._fatal = error
             raise
+
+    @property
+    def is_ending(self) -> bool:
+        """Does no request start any more?"""
+        return self._closed or self.stopping
 
     def close(self) -> None:
         """Start no request any more and drop idle connections."""
@@ -171,6 +183,7 @@ class Transport:
         if status == 429:  # noqa: PLR2004
             raise self._throttled(request, headers)
         if status >= 500 or status in {408, 425}:  # noqa: PLR2004
+            self._note_broken(request)
             raise self._broken(f"{request}: Qonto answers {status}{trace(headers)}.")
         if status >= 400:  # noqa: PLR2004
             self._answered()
@@ -184,8 +197,10 @@ class Transport:
         try:
             verify(content)
         except (ValueError, RecursionError):
+            self._note_broken(request)
             raise self._broken(NO_JSON.format(request)) from None
         self._answered()
+        self._broken_for.pop(request.stream, None)
         return Response(request, content, moment_of(headers))
 
     def _exchange(self, request: Request) -> tuple[int, t.Mapping[str, str], bytes, str]:
@@ -236,6 +251,21 @@ class Transport:
             )
         if self._throttles and now - self._throttled_since > patience.throttled_for:
             raise RequestFailed(_used_up(request))
+        since, organizations = self._broken_for.get(request.stream, (now, ()))
+        if len(organizations) >= patience.endpoint_tries and now - since > patience.endpoint_after:
+            raise RequestFailed(
+                f"{request}: given up, as Qonto gave nothing usable here to "
+                f"{patience.endpoint_tries} organizations one after the other. The next run tries "
+                "again; if it stays so, deselect the stream"
+            )
+
+    def _note_broken(self, request: Request) -> None:
+        """One endpoint that is broken for all must not hold threads that others need."""
+        with self._lock:
+            _, organizations = self._broken_for.setdefault(
+                request.stream, (time.monotonic(), set())
+            )
+            organizations.add(request.organization_id)
 
     def _prepared(self, request: Request) -> requests.PreparedRequest:
         """Make what the adapter sends. Here is less to decide than `Session.send` provides for."""

@@ -18,8 +18,8 @@ if t.TYPE_CHECKING:
 
     from tap_qonto.pagination.pages import Listing
 
-PASSES = 12
-IDLE = 4  # passes that bring nothing new, one after the other, before a list is given up
+PASSES = 40
+IDLE = 6  # passes that bring nothing new, one after the other, before a list is given up
 
 
 def by_count(listing: Listing, window: Query | None = None) -> Generator[list[Row], None, None]:
@@ -61,7 +61,7 @@ class _Counted:
         """Read all pages by number, in each pass with a size of its own."""
         listing, of_pass = self._listing, set[t.Any]()
         listing.size = size = min(listing.size, listing.observed.size or listing.size)
-        size -= min(size // 2, passes % 7 * max(1, size // 14))
+        size -= 13 * passes % (size // 2 + 1)
         query = self._window._replace(number=1, size=size)
         while True:
             page = ask(listing, query)

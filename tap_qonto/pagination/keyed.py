@@ -68,6 +68,7 @@ class Keyed:
         self._until = until
         self._before = operator.gt if listing.is_descending else operator.lt
         self._reached: datetime | None = None
+        self._late = LATEST
         self._start = LATEST  # rows of later keys may have changed since the first response
         self._first: Page | None = None
         self._sees_all = since is not None or not listing.can_open
@@ -136,6 +137,7 @@ class Keyed:
         self._first = page
         if page.date and not self._listing.is_descending:
             self._start = page.date - FRESH
+            self._late = max(page.date + SECOND, self._listing.now())  # a clock may be behind
 
     def _settled(self, page: Page) -> list[datetime]:
         """The keys of a page, without those later than the start.
@@ -195,8 +197,7 @@ class Keyed:
             return True
         if not ended and self._beyond >= BEYOND:
             tail = t.cast("list[datetime]", page.keys[-BEYOND:])
-            started = t.cast("datetime", t.cast("Page", self._first).date) - SECOND
-            ended = tail[0] > started and all(a <= b for a, b in itertools.pairwise(tail))
+            ended = tail[0] > self._late and all(a <= b for a, b in itertools.pairwise(tail))
         if ended and not self._sees_all and plan.opened is not None:
             self._look_at_the_tail()
         return ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from collections import deque
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from tap_qonto.errors import RequestDenied, RequestRejected
 
@@ -115,6 +115,10 @@ class Listing:
     def apart(self, since: datetime, until: datetime) -> Listing | None:  # noqa: ARG002
         """The rows whose key lies between, sorted by another key that tells them apart."""
         return None
+
+    def now(self) -> datetime:
+        """Our own clock, in UTC."""
+        return datetime.now(timezone.utc)
 
     def warn(self, text: str) -> None:
         """Say something about this list, for the log and the closing table."""

@@ -23,7 +23,7 @@ class Plan:
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
         self._queries: deque[Query] = deque()
-        self._overlap = OVERLAP
+        self._overlap = self._lately = OVERLAP
         self._stride = 0
         self._read = 0  # pages that went on, one after the other
         self._most = MOST_AHEAD  # pages ahead; fewer where rows left meanwhile
@@ -47,7 +47,8 @@ class Plan:
         queries = self._queries
         if not queries:
             queries.append(self._overlapping(self.offset))
-        while queries[-1].end < self.horizon and len(queries) <= min(self._read, self._most):
+        most = 0 if self._is_long else min(self._read, self._most)
+        while queries[-1].end < self.horizon and len(queries) <= most:
             query = self._overlapping(queries[-1].end)
             if not self._listing.ahead(query):
                 break
@@ -68,15 +69,19 @@ class Plan:
         self._stride = 0
         self._most += not self._read % 8
         wanted = max(OVERLAP, ties + 1)
-        if 4 * wanted > self._listing.size:  # so much for this page alone
+        self._lately = max(wanted, min(self._lately, self._listing.size // 2) - 1)
+        self._overlap = wanted if self._is_long else self._lately
+        if self._is_long:  # for the next page alone
             self._forget()
-            self._overlap = wanted
-        else:
-            self._overlap = max(wanted, min(self._overlap, self._listing.size // 2) - 1)
+
+    @property
+    def _is_long(self) -> bool:
+        """Is the overlap too long to be asked for page after page?"""
+        return 4 * self._lately > self._listing.size
 
     def longer(self) -> None:
         """Rows left: overlap by more from now on, and send fewer ahead."""
-        self._overlap = min(2 * self._overlap, max(1, self._listing.size // 2))
+        self._lately = self._overlap = min(2 * self._lately, max(1, self._listing.size // 4))
         self._most = min(self._read, self._most) // 2
         self._read = 0
 

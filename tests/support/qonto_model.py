@@ -125,6 +125,9 @@ class ModelListing(Listing):
         listing.size, listing.window = self.size, (since, until)
         return listing
 
+    def now(self) -> datetime:
+        return self.model.now
+
     def warn(self, text: str) -> None:
         self.model.warnings.append(text)
 

@@ -1,0 +1,1 @@
+"""Files kept: found (`documents`), fetched (`download`), named, put away (`store`, `archive`)."""
