@@ -8,18 +8,22 @@ import typing as t
 from contextlib import suppress
 from datetime import datetime, timezone
 
+from demo.odd import checked, described
 from demo.options import REAL_LIMITS, Options
 from demo.server import Server
 from demo.web import Announced, OnThread
 
-EXAMPLES = """\
+EPILOG = """\
+what --odd takes:
+{odd}
+
 examples:
   python -m demo                                   five organizations, a free port
   python -m demo --port 8080 --organizations 200   many of them
   python -m demo --latency 0.15 --rate-limits real as far away and as strict as Qonto
-  python -m demo --fault '{"kind": "status", "status": 503, "rate": 0.05}'
-  python -m demo --fault '{"kind": "cut", "when": "after", "path": "/oauth2/token", "times": 1}'
-  python -m demo --option updated_at_to=ignored --option several_statuses=all
+  python -m demo --fault '{{"kind": "status", "status": 503, "rate": 0.05}}'
+  python -m demo --fault '{{"kind": "cut", "when": "after", "path": "/oauth2/token", "times": 1}}'
+  python -m demo --option updated_at_to=ignored --odd end-refused --odd floats
 
 Then: curl -s ADDRESS/demo/config      settings for a client
       curl -s ADDRESS/demo/truth       what a complete read finds
@@ -31,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="python -m demo",
         description="A little Qonto on localhost: OAuth, every list, faults on demand.",
-        epilog=EXAMPLES,
+        epilog=EPILOG.format(odd=described()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = found.add_argument
@@ -50,6 +54,13 @@ def parser() -> argparse.ArgumentParser:
         default="shuffled",
         help="where rows of equal sort keys change their order from request to request: in every "
         "list (the default), where no sort_by is sent, nowhere",
+    )
+    add(
+        "--odd",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer as Qonto might where its pages are silent: see below; may be repeated",
     )
     add("--fault", action="append", default=[], type=json.loads, help="as for POST /demo/faults")
     add(
@@ -74,6 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
                 rate_limits=REAL_LIMITS if given.rate_limits == "real" else (),
                 ties=given.ties,
                 staging_token=given.staging_token,
+                odd=checked(given.odd),
                 **dict(_option(text) for text in given.option),
             )
         )

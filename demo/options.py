@@ -76,12 +76,14 @@ class Options:
     # doubts; "seconds" cuts the fraction of the bound off
     updated_at_from: t.Literal["inclusive", "exclusive", "seconds"] = "inclusive"
     updated_at_to: t.Literal["inclusive", "exclusive", "seconds", "ignored"] = "inclusive"
-    several_statuses: t.Literal["last", "all"] = "last"  # Q25
+    several_statuses: t.Literal["all", "first", "last"] = "all"  # those that count (Q25)
     clients_filter: bool = True  # Q33
     supplier_invoices_sort: bool = True  # Q32
     # where rows of equal sort keys come in another order at each request, as from a database that
     # has no other key to go by: in every list, where no sort_by is sent (Q23), nowhere
     ties: t.Literal["shuffled", "unsorted", "stable"] = "shuffled"
     total_count: t.Literal["right", "wrong", "missing"] = "right"
+    odd: frozenset[str] = field(default_factory=frozenset)  # names of demo/odd.py
+    deepest: int = 10_000  # rows, for those who count or page no further
     retired: frozenset[str] = field(default_factory=frozenset)  # paths that answer 410
     edits_per_request: tuple[str, ...] = ()  # streams of which a row is edited before each answer

@@ -46,6 +46,7 @@ class State:
         everything = [one.id for one in self.bank.organizations]
         self.sessions = Sessions(options, self.clock, everything)
         self.faults = Faults(options.seed)
+        self.files = FileHost(options, self.clock)
         self.requests: list[Received] = []
         self.on_request: Callable[[Received], None] | None = None
         self.url = ""

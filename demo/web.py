@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from demo.wire import Wires
 
     class App(t.Protocol):
-        """What is served, the API or the files, and how it learns of its end."""
+        """What is served (the API, or the files), where, and how it learns of its end."""
 
         url: str
         app: t.Any

@@ -191,6 +191,28 @@ def test_corridors_are_told_apart_by_the_currency_they_start_from(
     assert warehouse(stream, outcome) == keyed(stream, expected)
 
 
+@pytest.mark.parametrize("filter_on_changes", ["honoured", "ignored", "refused"])
+def test_changed_international_transfers_are_read_whatever_becomes_of_the_filter(
+    qonto: Server, config: Config, filter_on_changes: str
+) -> None:
+    stream, settings = "international_transfers", config()
+    catalog = catalog_of(stream)
+    if filter_on_changes != "honoured":
+        qonto.options.odd = frozenset([f"filter-{filter_on_changes}"])
+    first = read(settings, catalog=catalog)
+    changed = [
+        qonto.bank.edit(stream, one, status="DECLINED")["id"] for one in list(every(qonto))[:2]
+    ]
+    second = read(settings, catalog=catalog, state=first.state)
+    rows = [row for one in every(qonto) for row in truth(qonto, stream, one)]
+    assert (first.code, second.code) == (0, 0)
+    assert warehouse(stream, first, second) == keyed(stream, rows)
+    assert set(changed) <= {row["id"] for row in second.rows(stream)}
+    if filter_on_changes == "honoured":
+        assert {row["id"] for row in second.rows(stream)} == set(changed)
+    assert first.bookmark(stream, next(every(qonto))) != [None]
+
+
 def test_matched_transactions_are_objects_in_whichever_form_they_come(
     qonto: Server, config: Config
 ) -> None:

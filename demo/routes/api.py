@@ -10,12 +10,13 @@ from itertools import count
 
 from starlette.responses import PlainTextResponse, Response
 
+from demo import odd
 from demo.data.tables import Wish, encode
 from demo.files import SIGNED, attachment
 from demo.offer import ATTACHMENTS, BY_PATH
 from demo.routes import access
 from demo.routes.listing import Query, answer, conditions, page_of
-from demo.routes.refusals import Refusal, bad_request, not_found
+from demo.routes.refusals import Refusal, bad_request, not_found, unprocessable
 
 if t.TYPE_CHECKING:
     from demo.data.bank import Bank
@@ -69,7 +70,7 @@ class Api:
         caller = access.caller(call.headers.get("authorization", ""), self.bank, self.sessions)
         if call.path == "/v2/user_organizations":
             access.check(caller, ("user_organization.read",), api_key=False)
-            return encode({"organizations": self.bank.user_organizations(caller.organizations)})
+            return self._organizations(caller, call.query)
         if call.path.startswith(ATTACHMENT):
             return self._attachment(caller, call)
         endpoint, id_ = find(call.method, call.path)
@@ -81,8 +82,23 @@ class Api:
             if id_ is not None and not endpoint.nested:
                 return self._one(endpoint, books, id_)
             if endpoint.one or endpoint.size is None:
-                return self._whole(endpoint, books, call.query)
-            return self._list(endpoint, books, id_, call)
+                text = self._whole(endpoint, books, call.query)
+            else:
+                text = self._list(endpoint, books, id_, call)
+        return odd.body(endpoint, text, self.options.odd)
+
+    def _organizations(self, caller: access.Caller, query: Query) -> bytes:
+        rows = self.bank.user_organizations(caller.organizations)
+        if "organizations-paged" not in self.options.odd:
+            return encode({"organizations": rows})
+        number, pages = int(dict(query).get("page", 1)), -(-len(rows) // 2)
+        meta = {
+            "current_page": number,
+            "next_page": number + 1 if number < pages else None,
+            "total_pages": pages,
+            "total_count": len(rows),
+        }
+        return encode({"organizations": rows[number * 2 - 2 : number * 2], "meta": meta})
 
     def _attachment(self, caller: access.Caller, call: Call) -> bytes:
         access.check(caller, ATTACHMENTS, api_key=True)
@@ -111,6 +127,8 @@ class Api:
         if endpoint.stream == "transactions":
             query = with_account(books.facts, query)
             includes = {value for name, value in query if name == "includes[]"}
+            if includes and "includes-refused" in self.options.odd:
+                raise unprocessable("invalid_includes", "includes is not supported", "includes[]")
         table = (
             books.table(endpoint.stream) if parent is None else books.below(endpoint.stream, parent)
         )

@@ -11,7 +11,7 @@ import typing as t
 
 from demo.data.tables import Equal, Like, Record, Span, Wish, encode, month
 from demo.endpoints import Among, Contains, Endpoint, Range
-from demo.routes.refusals import Refusal, bad_request, unprocessable
+from demo.routes.refusals import Refusal, bad_request, not_found, unprocessable
 from demo.values import since_epoch
 
 if t.TYPE_CHECKING:
@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
 
 Query = list[tuple[str, str]]
 SECOND = 1_000_000
+USUAL = 100  # rows of a page
 YES_NO = ("true", "false")
 
 
@@ -40,20 +41,54 @@ def page_of(
     """
     assert endpoint.size is not None
     number = _whole(query, ("page", "current_page"), 1)  # Q16
-    size = min(_whole(query, ("per_page",), endpoint.size[0]), endpoint.size[1])
+    size = _size(endpoint, query, options)
     equals, spans = conditions(endpoint, query, options)
     field, descending, asked = order(endpoint, query, options)
     wish = Wish(equals, spans, field, descending)
     if options.ties == "stable" or (options.ties == "unsorted" and asked):
         ties = None
+    number, size = _reached(number, size, options)
     records, total = table.select(wish, (number - 1) * size, size, ties)
-    return Page(records, meta(endpoint, number, size, total, options) if endpoint.meta else None)
+    if number > 1 and not records and size:
+        _end(options)
+    return Page(records, meta(endpoint, number, max(size, 1), total, options))
+
+
+def _size(endpoint: Endpoint, query: Query, options: Options) -> int:
+    """Rows of a page: what is asked for, up to what the list allows."""
+    assert endpoint.size is not None
+    asked, most = _whole(query, ("per_page",), endpoint.size[0]), endpoint.size[1]
+    if asked > USUAL and "size-refused" in options.odd:
+        raise unprocessable("invalid_per_page", f"per_page must be at most {USUAL}", "per_page")
+    return min(asked, most, 50 if "size-capped" in options.odd else most)
+
+
+def _reached(number: int, size: int, options: Options) -> tuple[int, int]:
+    """The page and size that are answered where lists are not read to any depth."""
+    if number * size > options.deepest:
+        if "deep-refused" in options.odd:
+            raise unprocessable("invalid_page", f"nothing behind row {options.deepest}", "page")
+        if "deep-again" in options.odd:
+            return max(options.deepest // size, 1), size
+        if "deep-empty" in options.odd:
+            return number, 0
+    return number, size
+
+
+def _end(options: Options) -> None:
+    """What some lists may say of a page behind the last one."""
+    if "end-refused" in options.odd:
+        raise unprocessable("invalid_page", "page is out of range", "page")
+    if "end-missing" in options.odd:
+        raise not_found()
 
 
 def meta(
     endpoint: Endpoint, number: int, size: int, total: int, options: Options
-) -> dict[str, t.Any]:
+) -> dict[str, t.Any] | None:
     """Page facts; at the end cards leave out `next_page` (Q17), payment links send 0 (Q18)."""
+    if not endpoint.meta or "meta-missing" in options.odd:
+        return None
     pages = -(-total // size)
     facts: dict[str, t.Any] = {
         "current_page": number,
@@ -72,6 +107,10 @@ def meta(
         del facts["total_count"]
     elif options.total_count == "wrong":
         facts["total_count"] += 3
+    elif "count-capped" in options.odd:
+        facts["total_count"] = min(total, options.deepest)
+    if "meta-counts" in options.odd:
+        facts = {name: facts[name] for name in ("total_count",) if name in facts}
     return facts
 
 
@@ -115,8 +154,17 @@ def _values(endpoint: Endpoint, one: Among, query: Query, options: Options) -> l
     if one.known == YES_NO:
         return [values[-1] == "true"]
     if endpoint.stream == "transactions" and one.field == "status":
-        return values[-1:] if options.several_statuses == "last" else values  # Q25
+        return _together(values, options)
     return values
+
+
+def _together(statuses: list[str], options: Options) -> list[str]:
+    """Those of several statuses that count (Q25)."""
+    if len(statuses) > 1 and "status-single" in options.odd:
+        raise unprocessable("invalid_status", "status must be one value", "status[]")
+    if options.several_statuses == "all":
+        return statuses
+    return statuses[:1] if options.several_statuses == "first" else statuses[-1:]
 
 
 def _span(endpoint: Endpoint, one: Range, query: Query, options: Options) -> Span | None:
@@ -128,6 +176,10 @@ def _span(endpoint: Endpoint, one: Range, query: Query, options: Options) -> Spa
     if one.only_from or (update and options.updated_at_to == "ignored"):
         high = None
     if low is None and high is None:
+        return None
+    if "filter-refused" in options.odd:
+        raise unprocessable("invalid_filter", f"{name_from} is not supported", name_from)
+    if "filter-ignored" in options.odd:
         return None
     if one.earliest and low is not None and low < since_epoch(one.earliest):
         raise unprocessable("invalid_date", f"{name_from} is too far in the past", name_from)  # Q29
@@ -159,6 +211,10 @@ def order(endpoint: Endpoint, query: Query, options: Options) -> tuple[str | Non
     wanted, orders = _last(query, "sort_by"), endpoint.orders
     if endpoint.stream == "supplier_invoices" and not options.supplier_invoices_sort:
         del orders["updated_at"]  # Q32
+    if wanted and "sort-refused" in options.odd:
+        raise unprocessable("invalid_sort", "sort_by is not supported", "sort_by")
+    if "sort-ignored" in options.odd:
+        wanted = None
     if not wanted or not orders:  # lists with one order ignore it (Q35)
         if endpoint.default is None:
             return None, False, False

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from demo.options import Options
 
 Answer = dict[str, t.Any]
+SHORT = frozenset({"offline_access", "organization.read"})
 
 
 class OAuthError(Exception):
@@ -90,7 +91,7 @@ class Sessions:
         self.codes[code] = Code(grant, redirect_uri, expires, challenge)
         return code
 
-    def issue(self, grant: Grant) -> Answer:
+    def issue(self, grant: Grant, *, refreshed: bool = False) -> Answer:
         """A new pair of tokens, as the token endpoint answers it."""
         now = self.clock.timestamp()
         access = "ory_at_" + secrets.token_urlsafe(32)
@@ -98,7 +99,7 @@ class Sessions:
         answer: Answer = {
             "access_token": access,
             "expires_in": int(self.options.access_token_seconds),
-            "scope": " ".join(sorted(grant.scopes)),
+            **self._told(grant.scopes, refreshed=refreshed),
             "token_type": "bearer",
         }
         if "offline_access" in grant.scopes:
@@ -106,6 +107,14 @@ class Sessions:
             self.refreshes[refresh] = Refresh(grant, now + self.options.refresh_token_seconds)
             answer["refresh_token"] = refresh
         return answer
+
+    def _told(self, scopes: frozenset[str], *, refreshed: bool) -> Answer:
+        """The scopes, as far as the answer tells them: no page shows `scope` in it."""
+        odd = self.options.odd
+        if "scope-untold" in odd or ("scope-once" in odd and refreshed):
+            return {}
+        told = sorted(scopes & SHORT if "scope-short" in odd else scopes)
+        return {"scope": ("," if "scope-commas" in odd else " ").join(told)}
 
     def access(self, token: str) -> Grant | None:
         """The grant behind a live access token."""
@@ -164,4 +173,4 @@ class Sessions:
             raise OAuthError("invalid_grant", "The refresh token was already used")
         if old.used is None:
             old.used = now
-        return self.issue(old.grant)
+        return self.issue(old.grant, refreshed=True)

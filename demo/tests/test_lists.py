@@ -136,12 +136,12 @@ def test_transactions_without_a_status_are_the_completed_ones(reader: Client) ->
     )
 
 
-def test_of_several_statuses_only_the_last_counts_unless_told_otherwise(
-    client: Client,
-) -> None:
-    assert {row["status"] for row in transactions(client, status__=EVERY)} == {"reversed"}
-    client.server.options.several_statuses = "all"
+def test_of_several_statuses_all_count_unless_told_otherwise(client: Client) -> None:
     assert {row["status"] for row in transactions(client, status__=EVERY)} == set(EVERY)
+    client.server.options.several_statuses = "first"
+    assert {row["status"] for row in transactions(client, status__=EVERY)} == {EVERY[0]}
+    client.server.options.several_statuses = "last"
+    assert {row["status"] for row in transactions(client, status__=EVERY)} == {EVERY[-1]}
 
 
 def test_what_is_not_settled_has_no_settled_balance(reader: Client) -> None:

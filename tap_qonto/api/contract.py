@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from singer_sdk import typing as th
 from singer_sdk.schema.source import OpenAPISchema, OpenAPISchemaNormalizer
 
 if TYPE_CHECKING:
@@ -213,6 +214,23 @@ def with_unknown_fields(schema: Schema) -> Schema:
     """Add `unknown_fields` to the schema of a stream that Qonto does not have itself."""
     properties = {**schema["properties"], UNKNOWN_FIELDS: {**UNKNOWN_FIELDS_SCHEMA}}
     return {**schema, "properties": properties}
+
+
+def own_schema(*columns: th.Property[Any]) -> Schema:
+    """Make the schema of rows that the tap itself makes; required columns are their key.
+
+    It has the form of the others: no dialect of JSON Schema, nothing required, a bound on text in
+    keys.
+    """
+    properties = th.PropertiesList(*columns).to_dict()["properties"]
+    for column in properties.values():
+        if "null" not in column["type"]:
+            (column["type"],) = column["type"]
+            if column["type"] == "string" and "format" not in column:
+                column["maxLength"] = KEY_LENGTH
+    return with_unknown_fields(
+        {"type": "object", "properties": properties, "additionalProperties": True}
+    )
 
 
 def derived_facts(schema: Schema) -> RowFacts:

@@ -6,7 +6,9 @@ import contextlib
 import typing as t
 from datetime import datetime, timezone
 
-from tap_qonto.api.contract import KEY_LENGTH, ORGANIZATION_ID, with_unknown_fields
+from singer_sdk import typing as th
+
+from tap_qonto.api.contract import own_schema
 from tap_qonto.api.responses import Request
 from tap_qonto.errors import QontoError, RequestFailed
 from tap_qonto.pagination.pages import Query, Records, page_of
@@ -19,24 +21,8 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Record
 
-    from tap_qonto.api.contract import Schema
     from tap_qonto.api.prefetch import Fetch
     from tap_qonto.pagination.pages import Walk
-
-
-def schema_of(**columns: Schema) -> Schema:
-    """The schema of rows that the tap makes, in the form of those that Qonto sends."""
-    properties = {"organization_id": ORGANIZATION_ID, **columns}
-    return with_unknown_fields(
-        {"type": "object", "properties": properties, "additionalProperties": True}
-    )
-
-
-ACCOUNT: Schema = {
-    "type": "string",
-    "description": "As in bank_accounts.id.",
-    "maxLength": KEY_LENGTH,
-}
 
 
 class BankAccounts(QontoStream):
@@ -77,23 +63,20 @@ class BankAccountBalances(QontoStream):
     replication_key = "observed_at"
     is_history = True
     missed = "Balances between two runs."
-    schema = schema_of(
-        bank_account_id=ACCOUNT,
-        observed_at={
-            "type": "string",
-            "format": "date-time",
-            "description": "When, by Qonto's clock.",
-        },
-        currency={"type": ["string", "null"], "description": "ISO 4217."},
-        balance_cents={"type": ["integer", "null"], "description": "Cents of the currency."},
-        authorized_balance_cents={
-            "type": ["integer", "null"],
-            "description": "Cents, less pending debits.",
-        },
-        status={
-            "type": ["string", "null"],
-            "description": "Of the account: active or closed.",
-        },
+    schema = own_schema(
+        th.Property("organization_id", th.StringType, required=True),
+        th.Property("bank_account_id", th.StringType, required=True),
+        th.Property(
+            "observed_at", th.DateTimeType, required=True, description="When, by Qonto's clock."
+        ),
+        th.Property("currency", th.StringType, description="ISO 4217."),
+        th.Property("balance_cents", th.IntegerType, description="Cents of the currency."),
+        th.Property(
+            "authorized_balance_cents",
+            th.IntegerType,
+            description="Cents, less pending debits.",
+        ),
+        th.Property("status", th.StringType, description="Of the account: active or closed."),
     )
 
     def walk(
@@ -146,19 +129,12 @@ class TransactionCounts(QontoStream):
     primary_keys = ("organization_id", "bank_account_id", "status")
     selected_by_default = False
     needs_accounts = True
-    schema = schema_of(
-        bank_account_id=ACCOUNT,
-        status={
-            "type": "string",
-            "description": "Of the transactions.",
-            "maxLength": KEY_LENGTH,
-        },
-        count={"type": ["integer", "null"], "description": "Qonto's own count."},
-        observed_at={
-            "type": ["string", "null"],
-            "format": "date-time",
-            "description": "When, by Qonto's clock.",
-        },
+    schema = own_schema(
+        th.Property("organization_id", th.StringType, required=True),
+        th.Property("bank_account_id", th.StringType, required=True),
+        th.Property("status", th.StringType, required=True, description="Of the transactions."),
+        th.Property("count", th.IntegerType, description="Qonto's own count."),
+        th.Property("observed_at", th.DateTimeType, description="When, by Qonto's clock."),
     )
 
     def walk(

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from singer_sdk import typing as th
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
-from tap_qonto.api.contract import facts_with_secrets
+from tap_qonto.api.contract import facts_with_secrets, own_schema
 from tap_qonto.errors import RequestFailed, RequestRejected
 from tap_qonto.files.archive import REFUSALS, Archive
 from tap_qonto.files.documents import (
@@ -128,7 +128,7 @@ class Files(PerAccountStream):
         "Nothing: a file that can't be fetched is tried again by each run. One that Qonto deletes "
         "stays in your folder."
     )
-    schema = th.PropertiesList(
+    schema = own_schema(
         th.Property("organization_id", th.StringType, required=True),
         th.Property("kind", th.StringType, required=True, description="As in `file_kinds`."),
         th.Property(
@@ -148,7 +148,7 @@ class Files(PerAccountStream):
         th.Property("sha256", th.StringType, description="Of its content, in hexadecimal."),
         th.Property("path", th.StringType, description="Below the folder of the setting `files`."),
         th.Property("fetched_at", th.DateTimeType, description="When it was stored, UTC."),
-    ).to_dict()
+    )
 
     def __init__(self, tap: t.Any) -> None:
         super().__init__(tap)

@@ -32,7 +32,7 @@ def qonto(bank: Server) -> Iterator[Server]:
     yield bank
     bank.faults.clear()
     bank.on_request = None
-    bank.options.retired = frozenset()
+    bank.options.retired = bank.options.odd = frozenset()
     bank.consent(every(bank))
 
 
