@@ -119,7 +119,8 @@ def main() -> int:
     parser.add_argument("--rows", type=int, nargs="*", default=[100_000, 1_000_000])
     given = parser.parse_args()
     print(
-        "| transactions | | seconds | of which models | processor seconds | peak memory |\n|---:|---|---:|---:|---:|---:|"
+        "| transactions | | seconds | of which models | processor seconds | peak memory |\n"
+        "|---:|---|---:|---:|---:|---:|"
     )
     with tempfile.TemporaryDirectory() as name:
         demo = tables(Path(name))
