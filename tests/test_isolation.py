@@ -9,7 +9,7 @@ import pytest
 from taps import catalog_of, every, keyed, named, names, read, truth, warehouse
 from three import CATALOG, STREAMS, assert_whole, strike
 
-from tap_qonto.streams.bases import PerAccountStream
+from tap_qonto.streams.nested import PerAccountStream
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

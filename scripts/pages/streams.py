@@ -23,8 +23,9 @@ KINDS = (
     QontoStream,
     *(
         kind
-        for kind in vars(bases).values()
-        if inspect.isclass(kind) and kind.__module__ == bases.__name__
+        for module in (bases, nested)
+        for kind in vars(module).values()
+        if inspect.isclass(kind) and kind.__module__ == module.__name__
     ),
 )
 
@@ -62,7 +63,7 @@ def page() -> str:
     lines += quirks(INTRODUCTION.format(count=len(streams) - 1)).splitlines()
     lines += ["", *_index(streams), ""]
     lines += ["## How lists are read", ""]
-    lines += ["What a list can be asked for decides its kind: `tap_qonto/streams/bases.py`."]
+    lines += ["What a list can be asked for decides its kind: `tap_qonto/streams/`."]
     for kind in KINDS:
         lines += ["", f"### {kind.__name__}", "", "\n\n".join(map(quirks, paragraphs(kind)))]
         lines += ["", f"A run: {quirks(_how(kind))}"] if kind is not QontoStream else []

@@ -12,8 +12,8 @@ from tap_qonto.api.contract import own_schema
 from tap_qonto.api.responses import Request
 from tap_qonto.errors import QontoError, RequestFailed
 from tap_qonto.pagination.pages import Query, Records, page_of
-from tap_qonto.streams.bases import PerAccountStream, PerRowStream
 from tap_qonto.streams.client import QontoStream
+from tap_qonto.streams.nested import PerAccountStream, PerRowStream
 from tap_qonto.sync.moments import timestamp
 
 if t.TYPE_CHECKING:

@@ -34,7 +34,7 @@ from tap_qonto.files.download import Unfetched
 from tap_qonto.files.store import FileStoreError
 from tap_qonto.pagination.pages import Records
 from tap_qonto.streams import banking, invoicing, payables
-from tap_qonto.streams.bases import PerAccountStream
+from tap_qonto.streams.nested import PerAccountStream
 from tap_qonto.sync.moments import moment_of, timestamp
 from tap_qonto.sync.rows import row_shaper
 

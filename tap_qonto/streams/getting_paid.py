@@ -5,8 +5,9 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from tap_qonto.streams.bases import OneRowStream, PerRowStream, RecentFirstStream
+from tap_qonto.streams.bases import OneRowStream, RecentFirstStream
 from tap_qonto.streams.client import QontoStream
+from tap_qonto.streams.nested import PerRowStream
 
 
 class PaymentLinks(QontoStream):

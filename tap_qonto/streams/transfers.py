@@ -5,14 +5,9 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from tap_qonto.streams.bases import (
-    CreatedStream,
-    OneRowStream,
-    PerCurrencyStream,
-    RecentFirstStream,
-    UpdatedStream,
-)
+from tap_qonto.streams.bases import CreatedStream, OneRowStream, RecentFirstStream, UpdatedStream
 from tap_qonto.streams.client import QontoStream
+from tap_qonto.streams.nested import PerCurrencyStream
 
 
 class SepaBeneficiaries(UpdatedStream):

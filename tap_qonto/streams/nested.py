@@ -1,0 +1,268 @@
+"""Kinds of streams whose rows hang on something else: an account, a row of a parent, a currency.
+
+PerAccountStream       an UpdatedStream with a partition per bank account
+PerRowStream           one request per row of a parent stream: off by default
+PerCurrencyStream      one list per currency
+"""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections import deque
+
+from tap_qonto.api.contract import endpoints
+from tap_qonto.errors import (
+    LoginRequired,
+    QontoError,
+    RequestDenied,
+    RequestRejected,
+)
+from tap_qonto.pagination.pages import Page, Query, Records, ask
+from tap_qonto.pagination.readers import (
+    counted,
+    merged,
+    whole,
+)
+from tap_qonto.streams.bases import UpdatedStream
+from tap_qonto.streams.client import QontoListing, QontoStream
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from singer_sdk.helpers.types import Record
+
+    from tap_qonto.api.prefetch import Fetch
+    from tap_qonto.pagination.pages import Walk
+
+
+NOT_FOUND = 404
+TRIES = 3  # accounts that are asked whether statuses come together
+
+
+class PerAccountStream(UpdatedStream):
+    """Precondition: rows are listed per bank account, and by status.
+
+    One partition per account (Q27), closed ones included. Whether Qonto honours several
+    statuses in one request (Q24-Q26) is found out by asking; if not, one list per status is
+    read, merged by `updated_at` so that a run can stop and go on at any row.
+    """
+
+    needs_accounts = True
+
+    def __init__(self, tap: t.Any) -> None:
+        super().__init__(tap)
+        self._asking = threading.Lock()
+        self._together: bool | None = None
+        self._tries = 0
+
+    def contexts(self) -> list[dict[str, t.Any]]:
+        """One per account of each organization; an organization that can't be read is reported."""
+        result = []
+        organizations = self.run.organizations
+        organizations.ask_all()
+        for organization_id in organizations.ids():
+            try:
+                accounts = organizations.accounts(organization_id)
+            except LoginRequired:
+                raise
+            except RequestDenied as error:
+                self.run.report.denied(self.name, organization_id, error.why)
+            except QontoError as error:
+                self.run.report.failed(self.name, organization_id, str(error))
+            else:
+                result += [
+                    {"organization_id": organization_id, "bank_account_id": account["id"]}
+                    for account in accounts
+                ]
+        return result
+
+    def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
+        """Read what changed in one account; statuses that are new to it, from the beginning."""
+        statuses = self.run.settings.transaction_statuses
+        known = self.bookmark_notes(context).get("statuses", statuses)
+        if since and (new := tuple(one for one in statuses if one not in known)):
+            for rows, _ in self._of_statuses(context, fetch, self.run.settings.start_date, new):
+                yield Records(rows)
+        return (yield from self._of_statuses(context, fetch, since, statuses))
+
+    def notes(self) -> dict[str, t.Any]:
+        """What a bookmark says besides its moment: which statuses were read."""
+        return {"statuses": [*self.run.settings.transaction_statuses]}
+
+    def _of_statuses(
+        self,
+        context: Mapping[str, t.Any],
+        fetch: Fetch,
+        since: datetime | None,
+        statuses: tuple[str, ...],
+    ) -> Walk:
+        account = {"bank_account_id": context["bank_account_id"]}
+        if len(statuses) > 1 and not self._are_together(context, fetch, statuses):
+            walks = [
+                self.changed(
+                    context,
+                    fetch.branch(len(statuses)),
+                    since,
+                    (*account.items(), ("status[]", status)),
+                    given=account,
+                )
+                for status in statuses
+            ]
+            return merged(walks, since)
+        extra = (*account.items(), ("status[]", statuses))
+        return self.changed(context, fetch, since, extra, given=account)
+
+    def _are_together(
+        self, context: Mapping[str, t.Any], fetch: Fetch, statuses: tuple[str, ...]
+    ) -> bool:
+        """Does Qonto give rows of several statuses in one response (Q25)? Asked a few times."""
+        with self._asking:
+            if self._together is None and self._tries < TRIES:
+                self._tries += 1
+                self._together = self._seen_together(context, fetch, statuses)
+            return bool(self._together)
+
+    def _seen_together(
+        self, context: Mapping[str, t.Any], fetch: Fetch, statuses: tuple[str, ...]
+    ) -> bool | None:
+        """Proven by rows of two statuses, or by counts that add up; None: this account is silent.
+
+        The sort leaves it open which rows come first: the counts decide where all are alike.
+        """
+        account = ("bank_account_id", context["bank_account_id"])
+
+        def first(*asked: str) -> Page:
+            listing = QontoListing(self, context, fetch, (account, ("status[]", asked)))
+            return ask(listing, Query(size=listing.size))
+
+        try:
+            page = first(*statuses)
+            if len({row.get("status") for row in page.rows} & {*statuses}) > 1:
+                return True
+            if not page.rows or page.total is None:
+                return None
+            totals = [first(status).total for status in statuses]
+        except RequestRejected:
+            return False
+        if None in totals or sum(map(bool, totals)) < 2:  # noqa: PLR2004 - one tells nothing
+            return None
+        return sum(filter(None, totals)) == page.total
+
+
+class PerRowStream(QontoStream):
+    """Precondition: the rows hang on each row of a parent, named by the contract.
+
+    A request per parent row: off by default. `wanted` spares those that surely have none.
+    """
+
+    selected_by_default = False
+
+    def __init__(self, tap: t.Any) -> None:
+        super().__init__(tap)
+        self._parent_facts = t.cast("dict[str, str]", endpoints()[self.name].parent)
+
+    @property
+    def parent(self) -> QontoStream:
+        """The stream whose rows are the parents."""
+        return t.cast("QontoStream", self._tap.streams[self._parent_facts["stream"]])
+
+    @property
+    def needs_accounts(self) -> bool:  # type: ignore[override]
+        """As the parent."""
+        return self.parent.needs_accounts
+
+    def contexts(self) -> list[dict[str, t.Any]]:
+        """The parent's partitions."""
+        return self.parent.partitions
+
+    def wanted(self, row: Record) -> bool:  # noqa: ARG002
+        """Whether this parent row can have rows here."""
+        return True
+
+    def expected(self, row: Record) -> int | None:  # noqa: ARG002
+        """How many rows hang on a parent row, if it tells."""
+        return None
+
+    def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
+        """Read the lists of all parent rows, several ahead."""
+        del since
+        of = self._parent_facts
+        asked, gone = 0, []
+        for batch in self.parent.walk(context, fetch.branch(), since=None):
+            lists = [
+                QontoListing(
+                    self,
+                    context,
+                    fetch.branch(),
+                    (("{" + of["param"] + "}", row[of["from"]]),),
+                    given={of["property"]: row[of["from"]]},
+                    expected=self.expected(row),
+                )
+                for row in batch.rows
+                if self.wanted(row)
+            ]
+            upcoming = deque(lists)
+            for listing in lists:
+                while upcoming and upcoming[0].ahead(Query(size=upcoming[0].size)):
+                    upcoming.popleft()
+                if upcoming and upcoming[0] is listing:
+                    upcoming.popleft()
+                asked += 1
+                try:
+                    yield from whole(listing) if listing.sort_field else counted(listing)
+                except RequestDenied as error:
+                    if error.status != NOT_FOUND:
+                        raise
+                    gone.append(error)
+        if gone and len(gone) == asked:
+            raise gone[0]
+        if gone:
+            self.logger.info("%d rows were deleted while %s was read.", len(gone), self.name)
+        return None
+
+
+class PerCurrencyStream(QontoStream):
+    """Precondition: the list wants a currency (Q43); the lists of all of them are one.
+
+    The currencies are those of the organization's accounts, or with `offered` those that can be
+    sent abroad from them.
+    """
+
+    currency_param: str
+    offered = False
+
+    def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
+        """Read the list of each currency."""
+        del since
+        accounts = self.run.organizations.accounts(context["organization_id"])
+        currencies: set[str | None] = {account.get("currency") for account in accounts}
+        if self.offered:
+            parent = t.cast("PerCurrencyStream", self._tap.streams["international_currencies"])
+            walk = parent.walk(context, fetch.branch(), None)
+            currencies = {row["currency_code"] for batch in walk for row in batch.rows}
+        of = endpoints()[self.name].parent
+        lists = {
+            currency: QontoListing(
+                self,
+                context,
+                fetch.branch(),
+                ((self.currency_param, currency),),
+                given={of["property"]: currency} if of else {},
+            )
+            for currency in sorted(filter(None, currencies))
+        }
+        for listing in lists.values():
+            listing.ahead(Query(size=listing.size))
+        rejected = {}
+        for currency, listing in lists.items():
+            try:
+                yield from counted(listing)
+            except RequestRejected as error:  # Q43
+                rejected[currency] = error
+        for currency, rejection in rejected.items():
+            if len(rejected) == len(lists):
+                raise rejection
+            lists[currency].warn(f"Qonto does not accept the currency {currency} here (422)")
+        return None
