@@ -58,4 +58,4 @@ $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
 	@$(INSTALL) --group test && touch $@
 
 $(VENV)/installed-all: pyproject.toml | $(VENV)/bin/python
-	@$(INSTALL) --group test --group meltano --group lint --group build && touch $@
+	@$(INSTALL) --group test --group meltano --group dbt --group lint --group build && touch $@

@@ -3,13 +3,15 @@
 Each fault strikes a whole run of the real tap, as a process, against the demo server; the run is
 repeated with its last STATE until it ends well (at most `RUNS` times), then once more in peace.
 Lost is a row of which the warehouse (the last row of each key) then has no, or not the newest,
-version. The same is done to a plain SDK tap with page numbers.
+version. Every second try is without Python's buffers (PYTHONUNBUFFERED=1). The same is done to a
+plain SDK tap with page numbers.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -105,6 +107,7 @@ class Result:
 def struck(case: Case, tap: str, seed: int, folder: Path) -> Result:
     """One try: the faulty runs, the quiet one, the comparison."""
     chance = random.Random(seed)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1" if seed % 2 else ""}
     size = {"seed": seed, "organizations": 2, "transactions": 1500, "gates": False}
     result, sent, state = Result(), Counter[Key](), None
     warehouse: dict[Key, str | None] = {}
@@ -128,7 +131,7 @@ def struck(case: Case, tap: str, seed: int, folder: Path) -> Result:
                 server.on_request = None
                 server.clock.advance(120)
             after = chance.uniform(0.8, 2.5) if case.kills and number < RUNS - 1 else None
-            code, state, log = _run(command, state, folder, warehouse, sent, after)
+            code, state, log = _run(command, state, folder, warehouse, sent, after, environment)
             result.runs[code] += 1
             if code != 0 and not result.seen:
                 result.seen = _last_words(log)
@@ -136,7 +139,7 @@ def struck(case: Case, tap: str, seed: int, folder: Path) -> Result:
                 server.faults.clear()
                 server.on_request = None
                 server.clock.advance(120)
-                code, state, log = _run(command, state, folder, warehouse, sent, None)
+                code, state, log = _run(command, state, folder, warehouse, sent, None, environment)
                 break
         result.lost = sum(
             warehouse.get((stream, one.id, row["id"]), "") != _version(row)
@@ -155,13 +158,14 @@ def _run(
     warehouse: dict[Key, str | None],
     sent: Counter[Key],
     kill_after: float | None,
+    environment: dict[str, str],
 ) -> tuple[int, t.Any, str]:
     """Run the tap once, as a target would see it: rows, then the last STATE among them."""
     if state is not None:
         (folder / "state.json").write_text(json.dumps(state))
         command = [*command, "--state", str(folder / "state.json")]
     with (folder / "out").open("wb") as out, (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=out, stderr=log)
+        process = subprocess.Popen(command, stdout=out, stderr=log, env=environment)
         if kill_after is not None:
             time.sleep(kill_after)
             process.kill()
@@ -182,7 +186,7 @@ def _run(
 
 def _version(row: dict[str, t.Any]) -> str | None:
     """When a row changed last, in one spelling."""
-    from tap_qonto.sync.rows import utc  # noqa: PLC0415 - the taps run as processes
+    from tap_qonto.sync.moments import utc  # noqa: PLC0415 - the taps run as processes
 
     return t.cast("str | None", utc(row.get("updated_at")))
 

@@ -23,6 +23,7 @@ import time
 import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import requests
@@ -65,7 +66,7 @@ def fill(server: Server, files: int) -> str:
             "probative_attachment": {"status": "unavailable"},
         }
         server.bank.add_transactions(organization.id, attachment_ids=[id_], attachments=[receipt])
-    server.clock.advance(60)
+    server.clock.advance(3600)  # so that the next run has none of them to look at again
     server.consent([organization.id])
     return organization.id
 
@@ -137,7 +138,13 @@ class Tap:
 def speed(files: int, plain_files: int) -> bool:
     """Print the table of speed; whether the aim is met."""
     kinds = ["transaction_attachment"]
-    data: dict[str, t.Any] = {"organizations": 2, "transactions": 0, "gates": False}
+    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
+    data: dict[str, t.Any] = {
+        "organizations": 2,
+        "transactions": 0,
+        "gates": False,
+        "now": yesterday,
+    }
     print("| | files | seconds | files/s | peak MB | requests to Qonto | downloads |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     rates = {}

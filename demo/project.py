@@ -42,9 +42,9 @@ class Project:
         folder.mkdir(parents=True, exist_ok=True)
         text = (ROOT / "meltano.yml").read_text("utf-8")
         here = shlex.quote(str(ROOT))  # Meltano splits pip_url like a shell
-        (folder / "meltano.yml").write_text(
-            text.replace("pip_url: -e .", f'pip_url: "-e {here}[files]"')
-        )
+        text = text.replace("pip_url: -e .", f'pip_url: "-e {here}[files]"')
+        text = text.replace("${MELTANO_PROJECT_ROOT}/dbt", str(ROOT / "dbt"))
+        (folder / "meltano.yml").write_text(text)
 
     @property
     def deselected(self) -> set[str]:

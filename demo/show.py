@@ -1,4 +1,4 @@
-"""`make demo`: from nothing to rows of several organizations in DuckDB, twice, and what landed.
+"""`make demo`: from nothing to rows of several organizations in DuckDB, twice, and their answers.
 
 Everything is real but Qonto itself: `meltano run tap-qonto target-duckdb` reads the little Qonto of
 this package over HTTP and OAuth. Ends non-zero if the warehouse differs from the server.
@@ -19,6 +19,8 @@ import urllib.request
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from demo.answers.marts import asked, told
+from demo.answers.page import page
 from demo.project import ROOT, Project, RunFailed
 from demo.warehouse import differences, opened
 
@@ -30,16 +32,17 @@ if t.TYPE_CHECKING:
 FOLDER = ROOT / ".demo"
 DATABASE = FOLDER / "qonto.duckdb"
 FILES = FOLDER / "files"
+PAGE = FOLDER / "answers.html"
 PAUSE = 1800  # seconds that pass at Qonto between the two runs
 NEXT = """\
 Look around:   {bin}/python -c "import duckdb; print(duckdb.connect('.demo/qonto.duckdb').sql(
-               'select * from transactions limit 5'))"
+               'from analytics.qonto__recurring_spend'))"
 The server:    {bin}/python -m demo --help
 
 With a real Qonto account (README, "Log in"):
     export TAP_QONTO_CLIENT_ID=… TAP_QONTO_CLIENT_SECRET=…
     {bin}/tap-qonto-auth login
-    {bin}/meltano run tap-qonto target-duckdb
+    {bin}/meltano run tap-qonto target-duckdb dbt-duckdb:build
 """
 
 
@@ -51,9 +54,9 @@ def main() -> int:
         old.unlink()
     (FOLDER / ".meltano" / "meltano.db").unlink(missing_ok=True)  # state of an earlier demo
     try:
-        with timed("meltano install (tap-qonto and target-duckdb, each in its own environment)"):
+        with timed("meltano install (tap-qonto, target-duckdb, dbt: each in its own environment)"):
             log = FOLDER / "install.log"
-            project.meltano("install", "tap-qonto", "target-duckdb", log=log)
+            project.meltano("install", "tap-qonto", "target-duckdb", "dbt-duckdb", log=log)
         with server() as url:
             return story(project, url)
     except RunFailed as error:
@@ -96,6 +99,14 @@ def story(project: Project, url: str) -> int:
         say("\nTHE WAREHOUSE DIFFERS FROM QONTO:\n  " + "\n  ".join(wrong))
         return 1
     say("\nEvery row and every balance equals the server's.\n")
+
+    with timed("meltano run dbt-duckdb:build"):
+        project.meltano("run", "dbt-duckdb:build", log=FOLDER / "dbt.log")
+    with opened(DATABASE) as warehouse:
+        answers = asked(warehouse)
+    PAGE.write_text(page(answers), "utf-8")
+    say("\n".join(told(answers)))
+    say(f"\nWith pictures: {PAGE.as_uri()}\n")
     say(NEXT.format(bin=os.path.relpath(Path(sys.executable).parent)))
     return 0
 
@@ -107,7 +118,7 @@ def report(
     second: dict[str, int],
     changing: set[str],
 ) -> None:
-    """Rows per stream and organization, balances per account, cash per month."""
+    """Rows per stream and organization, balances per account."""
     by_bookmark = sum(second[stream] for stream in changing)
     before = sum(first[stream] for stream in changing)
     say(
@@ -134,14 +145,6 @@ def report(
             mark = "= Qonto's" if here == there["balance_cents"] else "DIFFERS FROM QONTO'S"
             amount = f"{(here or 0) / 100:,.2f} {there['currency']}"
             say(f"  {facts['name']:<20} {there['name']:<18} {amount:>18}   {mark}")
-
-    say("\nCash per month, accounts in euros: in ▒, out █\n")
-    months = warehouse.months()[-12:]
-    most = max(max(into, out) for _, into, out in months)
-    for month, into, out in months:
-        net = (into - out) / 100
-        say(f"  {month}  {'▒' * round(into * 40 / most):<40} {into / 100:>12,.0f}")
-        say(f"           {'█' * round(out * 40 / most):<40} {-out / 100:>12,.0f}   {net:>+11,.0f}")
 
 
 def kept(warehouse: Warehouse) -> list[str]:

@@ -52,6 +52,7 @@ class State:
         self.url = ""
         self.wires = Wires()
         self.closing = asyncio.Event()
+        self.files = FileHost(options, self.clock)
 
     def config(self, **more: t.Any) -> dict[str, t.Any]:
         """Settings for the tap, with a fresh session's refresh token and the server's limits."""

@@ -12,15 +12,8 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
 Counts = dict[str, dict[str, int]]  # stream -> organization id -> rows
+Row = dict[str, t.Any]
 
-MONTHS = """
-    SELECT strftime(coalesce(settled_at, emitted_at), '%Y-%m') AS month,
-           coalesce(sum(amount_cents) FILTER (side = 'credit'), 0)::BIGINT AS cents_in,
-           coalesce(sum(amount_cents) FILTER (side = 'debit'), 0)::BIGINT AS cents_out
-    FROM transactions
-    WHERE status = 'completed' AND currency = 'EUR'
-    GROUP BY 1 ORDER BY 1
-"""
 BALANCES = "SELECT organization_id, id, balance_cents::BIGINT FROM bank_accounts"
 
 
@@ -33,8 +26,16 @@ class Warehouse:
     def query(self, sql: str) -> list[tuple[t.Any, ...]]:
         return self._connection.execute(sql).fetchall()
 
+    def rows(self, sql: str) -> list[Row]:
+        """Rows by column."""
+        cursor = self._connection.execute(sql)
+        heads = [column[0] for column in cursor.description]
+        return [dict(zip(heads, row, strict=True)) for row in cursor.fetchall()]
+
     def tables(self) -> list[str]:
-        return sorted(name for (name,) in self.query("SELECT table_name FROM duckdb_tables()"))
+        """The loader's tables, without those of the models."""
+        names = self.query("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'")
+        return sorted(name for (name,) in names)
 
     def counts(self) -> Counts:
         """Rows by stream and organization (`id` in `user_organizations`)."""
@@ -72,10 +73,6 @@ class Warehouse:
         for organization, account, cents in self.query(BALANCES):
             found.setdefault(organization, {})[account] = cents
         return found
-
-    def months(self) -> list[tuple[str, int, int]]:
-        """Month, cents in, cents out: completed transactions of all accounts in euros."""
-        return [(month, into, out) for month, into, out in self.query(MONTHS)]
 
     def files(self) -> list[tuple[str, int, int, str]]:
         """Kinds of files: how many, bytes of all, the path of one."""

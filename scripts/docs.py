@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pages import contract, hub, personal, settings, streams
+from pages import contract, hub, personal, settings, sources, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/contract.md": contract.page,
     "docs/without-personal-data.yml": personal.page,
     "hub/tap-qonto.yml": hub.definition,
+    "dbt/models/staging/src_qonto.yml": sources.page,
 }
 
 PARTS: dict[str, dict[str, Callable[[], str]]] = {

@@ -1,4 +1,4 @@
-"""Draw two answers of docs/sql for the README, from the tables that `make demo` leaves.
+"""Draw two answers of the marts for docs/questions.md, from the warehouse that `make demo` leaves.
 
     make demo && pip install --group docs && python scripts/pictures.py
 
@@ -49,12 +49,21 @@ plt.rcParams |= {
 Rows = list[dict[str, t.Any]]
 
 
-def answer(database: duckdb.DuckDBPyConnection, name: str) -> Rows:
-    """The rows of `docs/sql/<name>.sql` in euros."""
-    cursor = database.execute((ROOT / f"docs/sql/{name}.sql").read_text("utf-8"))
+CASH = """
+    select organization, day, cast(sum(balance_cents) as bigint) as balance_cents
+    from analytics.qonto__daily_balances
+    where currency = 'EUR'
+    group by all
+    order by all
+"""
+CARDS = "select * from analytics.qonto__card_spend where currency = 'EUR'"
+
+
+def answer(database: duckdb.DuckDBPyConnection, query: str) -> Rows:
+    """Rows by column."""
+    cursor = database.execute(query)
     heads = [column[0] for column in cursor.description]
-    rows = [dict(zip(heads, row, strict=True)) for row in cursor.fetchall()]
-    return [row for row in rows if row["currency"] == "EUR"]
+    return [dict(zip(heads, row, strict=True)) for row in cursor.fetchall()]
 
 
 def cash(rows: Rows) -> None:
@@ -135,8 +144,8 @@ def save(figure: t.Any, name: str) -> None:
 def main(path: str) -> None:
     """Draw both."""
     database = duckdb.connect(path, read_only=True)
-    cash(answer(database, "cash_per_day"))
-    card_spend(answer(database, "card_spend"))
+    cash(answer(database, CASH))
+    card_spend(answer(database, CARDS))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What can go wrong, as a tree. Every message is one sentence that may be printed as it is.
+"""What can go wrong, as a tree. Every message may be printed as it is.
 
     QontoError                 exit code 1: this run is incomplete, the next one reads it again
     ├── SettingsError          a setting is missing or wrong; nothing was requested
@@ -6,7 +6,9 @@
     ├── LoginRequired          exit code 3: only a person at the consent page can mend it
     ├── RequestDenied          Qonto refuses one stream of one organization (403, 404, 410)
     ├── RequestRejected        Qonto does not accept the request itself (400, 422)
-    └── RequestFailed          the API did not answer properly, after all retries
+    ├── RequestFailed          the API did not answer properly, after all retries
+    ├── OutputLost             standard output can't be written
+    └── IncompleteRead         streams failed, others were read: raised at the end of a run
 
 No message holds a token, a secret, a response body or a query string.
 """
@@ -61,3 +63,25 @@ class RequestRejected(QontoError):  # noqa: N818
 
 class RequestFailed(QontoError):  # noqa: N818
     """No usable answer: 429, 5xx, a cut connection or a broken body, after all retries."""
+
+
+class OutputLost(QontoError):  # noqa: N818 - nothing can be read into a target that is gone
+    """Standard output can't be written; the message says why."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        if isinstance(error, BrokenPipeError):
+            why = "The target ended before the tap did: see its own messages."
+        elif isinstance(error, OSError):
+            why = f"The output can't be written: {error.strerror}."
+        elif isinstance(error, ValueError):
+            why = "There is no standard output, or it was closed: nothing can be written."
+        else:
+            why = "A line of the output was not written whole: nothing may follow it."
+        super().__init__(why)
+
+
+class IncompleteRead(QontoError):  # noqa: N818
+    """Streams failed, the others were read; the message is the closing table."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(["Not everything was read:", *lines]))

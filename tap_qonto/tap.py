@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import functools
 import gc
-import os
 import re
 import sys
 import typing as t
@@ -24,12 +23,13 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 
 from tap_qonto.api.rate_limit import RateLimiterClosed
-from tap_qonto.errors import QontoError, SettingsError
+from tap_qonto.errors import IncompleteRead, OutputLost, QontoError, SettingsError
 from tap_qonto.settings import SCHEMA, SECRETS, Settings
 from tap_qonto.streams import STREAMS
-from tap_qonto.sync import inputs
+from tap_qonto.sync import inputs, standard, versions
 from tap_qonto.sync.run import Run, Stopped
-from tap_qonto.sync.writers import BufferedWriter, IntervalStateWriter, OutputLost
+from tap_qonto.sync.signals import heard
+from tap_qonto.sync.writers import IntervalStateWriter, LineWriter
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,16 +66,17 @@ class TapQonto(Tap):
 
     name = "tap-qonto"
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = SCHEMA
-    message_writer_class = BufferedWriter
+    message_writer_class = LineWriter
     # without BATCH: the SDK's files go past masks and stream maps, and behind the STATE
     capabilities: t.ClassVar = [one for one in Tap.capabilities if one != PluginCapabilities.BATCH]
 
     def __init__(self, **kwargs: t.Any) -> None:
         super().__init__(**kwargs)
         self._state_writer: IntervalStateWriter = IntervalStateWriter(
-            t.cast("BufferedWriter", self.message_writer)
+            t.cast("LineWriter", self.message_writer)
         )
         self._reads_ahead = True
+        self._is_running = False
 
     def discover_streams(self) -> list[QontoStream]:
         """Make every stream; needs neither network nor credentials."""
@@ -142,7 +143,9 @@ class TapQonto(Tap):
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         """Run `--test`."""
         with refusing():
-            super().cb_test(ctx, param, value)
+            code = cls.to_the_end(functools.partial(super().cb_test, ctx, param, value))
+        if code:
+            sys.exit(code)
 
     @classmethod
     def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
@@ -153,6 +156,7 @@ class TapQonto(Tap):
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Make the command line: the SDK's, with help that helps."""
+        standard.prepare()
         command = super().get_singer_command()
         command.help = HELP
         return command
@@ -184,41 +188,95 @@ class TapQonto(Tap):
         _tune()
         sys.exit(tap.to_the_end(tap.sync_all))
 
-    def run_connection_test(self) -> bool:  # type: ignore[misc]
-        """Read one row of each stream, for `--test`; exits non-zero if one can't be read."""
-        self._reads_ahead = False
-        code = self.to_the_end(super().run_connection_test)
-        if code:
-            sys.exit(code)
-        return True
-
-    def to_the_end(self, work: t.Callable[[], object]) -> int:
-        """Do `work`; however it ends: write the state, end the threads, report, return the code."""
-        code = 0
+    @classmethod
+    def to_the_end(cls, work: t.Callable[[], object]) -> int:
+        """Do `work`, which reads; say what ended it, and return the exit code of the command."""
         try:
-            self._begin()
-            try:
-                work()
-            finally:
-                self._last_state()
-        except (Stopped, RateLimiterClosed):
-            signum = self.run.signum or 0
-            self.logger.warning("Stopped by signal %d; the next run goes on from here.", signum)
-            code = 128 + signum
+            work()
+        except Stopped as stopped:
+            cls.logger.warning("%s", stopped)
+            return t.cast("int", stopped.code)
+        except IncompleteRead as error:  # the closing table has said it
+            return error.exit_code
         except QontoError as error:
-            self.logger.critical("%s", error)
-            code = error.exit_code
-        except OutputLost as lost:
-            self.logger.critical("%s", lost)
-            # let nothing more be written, not even at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 1
+            for problem in getattr(error, "problems", [error]):
+                cls.logger.critical("%s", problem)
+            return error.exit_code
+        return 0
+
+    def sync_all(self) -> None:  # type: ignore[misc]
+        """Read every selected stream and write it to standard output, STATE in the end.
+
+        Once or several times; each goes on from the state that the last one left. The closing
+        table is logged, and in `run.report`.
+
+        Raises:
+            IncompleteRead: streams failed; the others were read and written.
+            QontoError: what ended the run, such as LoginRequired or OutputLost.
+            Stopped: a signal came; a SystemExit, so that who catches nothing ends like the command.
+        """
+        with self.running():
+            super().sync_all()
+
+    def run_sync_dry_run(  # type: ignore[misc]
+        self, dry_run_record_limit: int | None = 1, streams: t.Iterable[t.Any] | None = None
+    ) -> bool:
+        """Read a few rows of each stream, for `--test`. Raises what `sync_all` raises."""
+        self._reads_ahead = False
+        try:
+            with self.running():
+                return super().run_sync_dry_run(dry_run_record_limit, streams)
         finally:
-            code = max(code, self._close())
-        return code
+            self._reads_ahead = True
+
+    def run_discovery(self) -> str:
+        """Write the catalog to standard output; return it.
+
+        Raises:
+            OutputLost: it was not written whole.
+        """
+        text = self.catalog_json_text
+        t.cast("LineWriter", self.message_writer).write_lines(f"{text}\n".encode())
+        return text
+
+    @contextlib.contextmanager
+    def running(self, *, writes: bool = True) -> Iterator[None]:
+        """Begin a run, and end it whatever happens: state written, session saved, threads gone.
+
+        Within a run this does nothing, so that parts of a tap can be used by themselves.
+
+        Raises:
+            Whatever happened; else IncompleteRead if the report has failures.
+        """
+        if self._is_running:
+            yield
+            return
+        self._is_running = True
+        try:
+            with heard(self._handle_termination):
+                try:
+                    self._begin()
+                    try:
+                        yield
+                    finally:
+                        if writes:
+                            self._last_state()
+                except RateLimiterClosed:
+                    self._close(failed=True)
+                    raise Stopped(self.run.signum or 0) from None
+                except BaseException:
+                    self._close(failed=True)
+                    raise
+                self._close()
+        finally:
+            self._is_running = False
 
     def _begin(self) -> None:
         """Find out the organizations before the first message: a bad start writes nothing."""
+        if "run" in self.__dict__ and self.run.is_closed:
+            del self.run
+            for stream in t.cast("dict[str, QontoStream]", self.streams).values():
+                stream.begin_anew()
         if not any(stream.selected for stream in self.streams.values()):
             self.logger.warning("The catalog selects no stream: there is nothing to read.")
         if not self.run.patiently(self.run.organizations.rows):
@@ -226,7 +284,12 @@ class TapQonto(Tap):
                 "There is no organization to read: the consent names none (see tap-qonto-auth "
                 "organizations), or the shard has none."
             )
-        left = self.run.organizations.left_consent(inputs.organizations_in(self.state))
+        rows = self.run.organizations.rows()
+        self.run.report.names = {
+            row["id"]: row["name"] for row in rows if isinstance(row.get("name"), str)
+        }
+        known = versions.known_roles(self.state)
+        left = self.run.organizations.left_consent(known)
         if left:
             self.logger.warning(
                 "%d organizations of the state, such as %s, are no longer in the consent: not "
@@ -234,32 +297,46 @@ class TapQonto(Tap):
                 len(left),
                 left[0],
             )
+        self.run.versions.begin(self.run.settings, self.run.authenticator.flow, known, left, rows)
+        if self.config.get("emit_activate_version_messages"):
+            versions.remember(self.state, rows)
 
     def _last_state(self) -> None:
-        if self.state:
+        writer = t.cast("LineWriter", self.message_writer)
+        if self.state and not writer.lost:
             self._state_writer.write_state(self.state)
             self._state_writer.flush()
-        t.cast("BufferedWriter", self.message_writer).flush()
 
-    def _close(self) -> int:
-        """End the run and log the closing table."""
-        code = 0
+    def _close(self, *, failed: bool = False) -> None:
+        """End the run and log the closing table.
+
+        Raises:
+            QontoError: if nothing else is raised already: what could not be saved, or read.
+        """
+        problem: QontoError | None = None
         try:
-            self.run.close()
+            self.run.close(wrote=not t.cast("LineWriter", self.message_writer).lost)
         except QontoError as error:
-            self.logger.critical("%s", error)
-            code = error.exit_code
+            problem = error
         lines = list(self.run.report.lines())
         if lines:
             self.logger.warning("Not everything was read:\n%s", "\n".join(lines))
-        return max(code, int(self.run.report.incomplete))
+        for line in self.run.versions.lines():
+            self.logger.warning(line)
+        if failed and problem:
+            self.logger.critical("%s", problem)
+        elif not failed and (problem or self.run.report.incomplete):
+            raise problem or IncompleteRead(lines)
+
+    def _setup_signal_handlers(self) -> None:
+        """Leave them alone until a run begins: a tap may be made in any program."""
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """End at the next page instead of in the middle of one."""
-        if "run" in self.__dict__:
+        if "run" in self.__dict__ and not self.run.is_closed:
             self.run.stop(signum)
         else:
-            sys.exit(128 + signum)
+            raise Stopped(signum)
 
 
 def _files(tap: TapQonto) -> QontoStream:
@@ -295,6 +372,8 @@ def refusing() -> Iterator[None]:
         problems = error.problems
     except MappingError as error:
         problems = [f"stream_maps: {error}"]
+    except OutputLost as error:
+        problems = [str(error)]
     else:
         return
     for problem in problems:

@@ -113,6 +113,7 @@ def test_no_field_of_the_source_is_lost(stream: str) -> None:
     ours = {".".join(path) for path, _ in fields(schema_of(stream))}
     left_out = {field for name, field in LEFT_OUT if name == stream}
     assert source_row(stream) - ours == left_out
+    assert [*schema_of(stream)["properties"]][-1] == "unknown_fields"
 
 
 @EACH_STREAM
@@ -186,12 +187,11 @@ def test_an_example_fits_its_schema_once_it_is_folded(stream: str) -> None:
         result = folded(stream, row)
         Draft202012Validator(schema).validate(result)
         assert all(result[key] is not None for key in endpoints()[stream].primary_keys)
-        for path in facts.datetimes:
-            for box, key in spots(result, path):
-                assert box[key] is None or re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z$", box[key]), path
-        for path in facts.dates:
-            for box, key in spots(result, path):
-                assert box[key] is None or re.match(r"\d{4}-\d\d-\d\d$", box[key]), path
+        patterns = {"date-time": r"\d{4}-\d\d-\d\dT[\d:.]+Z$", "date": r"\d{4}-\d\d-\d\d$"}
+        for path, field in fields(schema):
+            if pattern := patterns.get(field.get("format", "")):
+                for box, key in spots(result, path):
+                    assert box[key] is None or re.match(pattern, box[key]), path
 
 
 def test_what_is_named_like_a_moment_is_a_timestamp() -> None:
@@ -215,21 +215,6 @@ def test_the_folds_of_single_fields_are_known_to_the_engine() -> None:
     assert row_facts("child_transaction_links").fills == (
         ("transaction_id", ("transaction", "id")),
     )
-    assert row_facts("supplier_invoices").nulls == (
-        (("supplier_id",), "00000000-0000-0000-0000-000000000000"),
-    )
-    assert row_facts("transaction_attachments").integers == (
-        ("file_size",),
-        ("probative_attachment", "file_size"),
-    )
-    assert row_facts("client_invoices").texts == (("deposit_amount",),)
-    assert row_facts("suppliers").texts == (("outstanding_balance",),)
-    assert row_facts("clients").texts == (("extra_emails", "[]"),)
-    assert row_facts("supplier_invoices").objects == (
-        (("matched_transactions", "[]"), "transaction_id"),
-    )
-    assert ("contract_signed_at",) in row_facts("organization").datetimes
-    assert ("discard_on",) not in row_facts("cards").dates
 
 
 def test_a_row_keeps_the_documented_date_when_both_spellings_arrive() -> None:

@@ -6,7 +6,7 @@ import gc
 import typing as t
 
 import pytest
-from taps import catalog_of, every, keyed, names, read, truth, warehouse
+from taps import catalog_of, every, keyed, named, names, read, truth, warehouse
 from three import CATALOG, STREAMS, assert_whole, strike
 
 from tap_qonto.streams.bases import PerAccountStream
@@ -36,7 +36,7 @@ def test_what_qonto_refuses_is_skipped_and_reported(
     lines = [line for line in outcome.log.splitlines() if line.startswith("skipped")]
     assert len(lines) == 2
     for stream, organization_id in places:
-        assert f"skipped  {stream}: organization {organization_id}: " in outcome.log
+        assert f"skipped  {stream}: {named(qonto, organization_id)}: " in outcome.log
     assert all(why in line for line in lines)
 
 
@@ -47,7 +47,7 @@ def test_an_organization_whose_accounts_are_refused_keeps_its_other_streams(
     streams = (*STREAMS, "bank_account_balances", "organization")
     outcome = read(config(), catalog=catalog_of(*streams))
     assert outcome.code == 0
-    line = f"skipped  bank_account_balances, organization, transactions: organization {second}: "
+    line = f"skipped  bank_account_balances, organization, transactions: {named(qonto, second)}: "
     assert line in outcome.log
     assert_whole(qonto, outcome, but=[("transactions", second)])
 
@@ -58,7 +58,7 @@ def test_on_denied_fail_makes_a_refusal_a_failure(
     strike(qonto, [("labels", second)], status=403)
     outcome = read(config(on_denied="fail"), catalog=CATALOG)
     assert outcome.code == 1
-    assert f"failed   labels: organization {second}" in outcome.log
+    assert f"failed   labels: {named(qonto, second)}" in outcome.log
     assert_whole(qonto, outcome, but=[("labels", second)])
 
 
@@ -91,7 +91,7 @@ def test_what_fails_is_reported_and_its_bookmark_stays(
     assert failed.code == 1
     assert "Traceback" not in failed.log
     for stream, organization_id in places:
-        assert f"failed   {stream}: organization {organization_id}: " in failed.log
+        assert f"failed   {stream}: {named(qonto, organization_id)}: " in failed.log
     assert_whole(qonto, failed, but=places)
     assert not any(failed.bookmark(*places[1]))
     assert any(failed.bookmark(places[1][0], places[0][1]))
@@ -122,7 +122,7 @@ def test_an_answer_that_is_nested_beyond_reason_is_a_failure(
     body = b'{"labels":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     strike(qonto, [("labels", second)], "nonsense", body=body)
     outcome = read(config(), catalog=CATALOG)
-    assert f"failed   labels: organization {second}: the answer is not the JSON" in outcome.log
+    assert f"failed   labels: {named(qonto, second)}: the answer is not the JSON" in outcome.log
     assert_whole(qonto, outcome, but=[("labels", second)])
 
 
@@ -149,7 +149,7 @@ def test_an_organization_whose_accounts_are_unreadable_loses_no_other(
     qonto.faults.add("wrong_type", path="/v2/organization$", organization=second)
     outcome = read(config(), catalog=CATALOG)
     assert outcome.code == 1
-    assert f"failed   transactions: organization {second}: the answer of /v2/org" in outcome.log
+    assert f"failed   transactions: {named(qonto, second)}: the answer of /v2/org" in outcome.log
     assert_whole(qonto, outcome, but=[("transactions", second)])
 
 
@@ -167,7 +167,7 @@ def test_a_mistake_of_the_tap_itself_stays_in_its_partition(
     monkeypatch.setattr(PerAccountStream, "walk", mistaken)
     outcome = read(config(), catalog=CATALOG)
     assert outcome.code == 1
-    assert f"organization {second}: an error of the tap itself (ZeroDivisionError)" in outcome.log
+    assert f"{named(qonto, second)}: an error of the tap itself (ZeroDivisionError)" in outcome.log
     assert_whole(qonto, outcome, but=[("transactions", second)])
 
 
@@ -283,16 +283,26 @@ def test_dates_that_no_column_takes_leave_as_null_and_are_counted(
     outcome = read(config(), catalog=catalog_of("clients"))
     rows = [row for row in outcome.rows("clients") if row["organization_id"] == second]
     assert rows == [
-        {"organization_id": second, "id": "1", "name": "Ada", "created_at": None},
+        {
+            "organization_id": second,
+            "id": "1",
+            "name": "Ada",
+            "created_at": None,
+            "unknown_fields": {"created_at": "0000-00-00T00:00:00Z"},
+        },
         {
             "organization_id": second,
             "id": "2",
             "name": "Bo",
             "created_at": None,
             "updated_at": None,
+            "unknown_fields": {"updated_at": 1_700_000_000, "new": 1},
         },
     ]
     assert outcome.code == 0
     assert "null     clients: created_at held no date in 2 rows and left as null" in outcome.log
-    assert "new      clients: 'new' is not in the schema: left out of 1 rows" in outcome.log
+    assert (
+        "new      clients: 'new' is not in the schema: kept in unknown_fields in 1 rows"
+        in outcome.log
+    )
     assert "new" not in names("clients")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from taps import catalog_of, every, keyed, read, truth, warehouse
+from taps import catalog_of, every, keyed, named, read, truth, warehouse
 from three import CATALOG, STREAMS, assert_whole
 
 from tap_qonto.streams import STREAMS as DECLARED
@@ -33,7 +33,7 @@ def test_an_organization_that_leaves_the_consent_in_mid_run_is_asked_no_more(
     refused = [one for one in asked if one.status == 403]
     assert outcome.code == 0
     assert 3 <= len(refused) <= 6, [one.path for one in refused]
-    assert f"organization {second}: no longer in the consent" in outcome.log
+    assert f"{named(qonto, second)}: no longer in the consent" in outcome.log
     others = [one for one in every(qonto) if one != second]
     for stream in STREAMS:
         rows = [row for one in others for row in truth(qonto, stream, one)]
@@ -140,7 +140,7 @@ def test_a_single_row_of_another_shape_is_a_failure_and_no_row_of_nulls(
     qonto.faults.add("nonsense", path="/v2/subscription", organization=second, body=body)
     outcome = read(config(), catalog=catalog_of("subscription"))
     assert outcome.code == 1
-    assert f"failed   subscription: organization {second}: the answer is not" in outcome.log
+    assert f"failed   subscription: {named(qonto, second)}: the answer is not" in outcome.log
     assert len(outcome.rows("subscription")) == 2
 
 
@@ -149,7 +149,7 @@ def test_a_list_below_a_row_that_is_refused_is_reported(
 ) -> None:
     qonto.faults.add("status", status=403, path="/payments$", organization=second)
     outcome = read(config(), catalog=catalog_of("payment_link_payments"))
-    assert f"skipped  payment_link_payments: organization {second}: " in outcome.log
+    assert f"skipped  payment_link_payments: {named(qonto, second)}: " in outcome.log
     assert {row["organization_id"] for row in outcome.rows("payment_link_payments")} == {
         next(every(qonto))
     }

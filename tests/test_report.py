@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tap_qonto.sync.report import MOST_LINES, Report
+from tap_qonto.sync.report import MOST_FIELDS, MOST_LINES, Report
 
 
 @pytest.fixture
@@ -72,31 +72,70 @@ def test_the_same_is_noted_once_from_any_number_of_threads(report: Report) -> No
     with ThreadPoolExecutor(8) as pool:
         for number in range(400):
             pool.submit(report.failed, "labels", f"o{number % 4}", "why")
-            pool.submit(report.unreadable, "labels", "created_at")
+            pool.submit(report.field, "labels", "date", "created_at")
     assert len(report.entries) == 4
     assert "created_at held no date in 400 rows" in lines(report)[-1]
 
 
 @pytest.mark.parametrize(
-    ("note", "denied_is_failure", "incomplete", "gap"),
+    ("note", "denied_is_failure", "incomplete", "mentioned"),
     [
         ("failed", False, True, True),
         ("denied", False, False, True),
         ("denied", True, True, True),
-        ("warned", True, False, False),
+        ("warned", True, False, True),
     ],
 )
-def test_what_counts_as_a_failure_and_as_a_gap(
-    note: str, denied_is_failure: bool, incomplete: bool, gap: bool
+def test_what_counts_as_a_failure_and_is_mentioned(
+    note: str, denied_is_failure: bool, incomplete: bool, mentioned: bool
 ) -> None:
     report = Report(denied_is_failure=denied_is_failure)
     getattr(report, note)("labels", "o1", "why")
     assert report.incomplete is incomplete
-    assert report.has_gaps("labels") is gap
-    assert report.has_gaps("teams") is False
+    assert report.mentions("labels") is mentioned
+    assert report.mentions("teams") is False
 
 
-def test_fields_that_are_new_are_counted(report: Report) -> None:
-    report.unknown_fields["labels", "colour"] += 7
-    assert lines(report) == ["new      labels: 'colour' is not in the schema: left out of 7 rows"]
+def test_values_that_are_not_as_the_schema_says_are_counted_by_field(report: Report) -> None:
+    for kind, field in [("new", "colour")] * 7 + [("converted", "name"), ("misfit", "items[]")]:
+        report.field("labels", kind, field)
+    assert lines(report) == [
+        "null     labels: items[] did not fit its type in 1 rows: null, and kept in unknown_fields",
+        "type     labels: name came in another type in 1 rows and was converted",
+        "new      labels: 'colour' is not in the schema: kept in unknown_fields in 7 rows",
+    ]
     assert not report.incomplete
+
+
+def test_organizations_are_named_where_they_are_known(report: Report) -> None:
+    report.names = {"o1": "Atelier  Brindille", "o3": "Odd\x1b[2J", "o4": "x" * 200}
+    report.denied("cards", "o1", "gone")
+    report.denied("labels", "o2", "gone")
+    report.denied("teams", "o3", "gone")
+    report.denied("quotes", "o4", "gone")
+    for organization in ("o1", "o2"):
+        report.failed("clients", organization, "broken")
+    assert lines(report) == [
+        "failed   clients: 2 organizations, such as Atelier Brindille (o1): broken",
+        "skipped  cards: organization Atelier Brindille (o1): gone",
+        "skipped  labels: organization o2: gone",
+        f"skipped  quotes: organization {'x' * 40} (o4): gone",
+        "skipped  teams: organization o3: gone",
+    ]
+
+
+def test_reasons_that_differ_by_ids_alone_are_one_line(report: Report) -> None:
+    for number in range(400):
+        row = f"0000{number:04}-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+        one = f"{number % 100:08}-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
+        report.denied("quotes", one, f"below {row} of organization {one}: no (403)")
+    (line,) = lines(report)
+    assert line.startswith("skipped  quotes: 100 organizations, such as 00000000-bbbb-")
+    assert "below 00000000-aaaa-4aaa-8aaa-aaaaaaaaaaaa" in line
+
+
+def test_fields_without_end_are_told_in_a_few_lines(report: Report) -> None:
+    for number in range(5000):
+        report.field("labels", "new", f"name{number}")
+    assert len(lines(report)) == MOST_LINES + 1
+    assert lines(report)[-1] == f"… and {MOST_FIELDS - MOST_LINES} more fields like these"

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "tap_qonto"
 FLOORS = (
     {"errors"},
-    {"settings"},
+    {"settings", "adapter"},
     {"auth"},
     {"pagination"},  # how a list is read: knows neither Singer nor HTTP
     {"api"},  # what is between us and Qonto

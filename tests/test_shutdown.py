@@ -24,8 +24,10 @@ if t.TYPE_CHECKING:
 
 STREAMS = ("bank_accounts", "clients", "client_invoices", "labels", "transactions")
 CATALOG = catalog_of(*STREAMS)
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 FULL = Path("/dev/full")
+UNBUFFERED = {"PYTHONUNBUFFERED": "1"}  # as containers set it
+BUFFERINGS = pytest.mark.parametrize("env", [{}, UNBUFFERED], ids=["buffered", "unbuffered"])
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +74,16 @@ def assert_whole(qonto: Server, *runs: Outcome) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@BUFFERINGS
+@pytest.mark.parametrize("signum", SIGNALS)
 def test_a_signal_ends_the_run_at_a_row_with_a_state(
-    qonto: Server, config: dict[str, t.Any], tmp_path: Path, signum: signal.Signals
+    qonto: Server,
+    config: dict[str, t.Any],
+    tmp_path: Path,
+    signum: signal.Signals,
+    env: dict[str, str],
 ) -> None:
-    process = start(tmp_path, config=config, catalog=CATALOG)
+    process = start(tmp_path, config=config, catalog=CATALOG, env=env)
     after(qonto, "/v2/transactions", 3, lambda: process.send_signal(signum))
     stopped = ended(process)
     assert stopped.code == 128 + signum
@@ -134,7 +141,8 @@ def test_any_number_of_ends_at_random_moments_lose_nothing(
     runs: list[Outcome] = []
     state: dict[str, t.Any] = {}
     for _ in range(8):
-        process = start(tmp_path, config=config, catalog=CATALOG, state=state)
+        env = chance.choice([{}, UNBUFFERED])
+        process = start(tmp_path, config=config, catalog=CATALOG, state=state, env=env)
         after(qonto, "/v2/", chance.randint(1, 60), lambda p=process: p.send_signal(signum))
         out, log = process.communicate(timeout=60)
         whole, _, rest = out.decode().rpartition("\n")
@@ -191,12 +199,13 @@ def test_a_target_that_dies_is_named_in_one_sentence(
 
 
 @pytest.mark.slow
+@BUFFERINGS
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 def test_an_output_that_is_full_is_named_in_one_sentence(
-    config: dict[str, t.Any], tmp_path: Path
+    config: dict[str, t.Any], tmp_path: Path, env: dict[str, str]
 ) -> None:
     with FULL.open("wb") as full:
-        process = start(tmp_path, config=config, catalog=CATALOG, stdout=full)
+        process = start(tmp_path, config=config, catalog=CATALOG, stdout=full, env=env)
         log = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 1
     assert log.count("The output can't be written: No space left on device") == 1

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from taps import Outcome, catalog_of, command, every, keyed, names, read, truth, warehouse
+from taps import Outcome, catalog_of, command, every, keyed, named, names, read, truth, warehouse
 
 from demo.offer import BY_STREAM
 from demo.server import running
@@ -274,7 +274,7 @@ def test_an_api_key_reads_its_one_organization(qonto: Server) -> None:
         "transactions", truth(qonto, "transactions", one)
     )
     assert [row["id"] for row in outcome.rows("user_organizations")] == [one]
-    assert f"cards: organization {one}: refused to an API key" in outcome.log
+    assert f"cards: {named(qonto, one)}: refused to an API key" in outcome.log
 
 
 def test_a_membership_token_reads_its_one_organization(qonto: Server, store: str) -> None:
@@ -319,6 +319,16 @@ def test_personal_data_can_be_hashed(qonto: Server, config: Config) -> None:
     assert all(len(row["email"]) == 32 for row in outcome.rows("memberships") if row["email"])
     assert all("last_name" not in row for row in outcome.rows("memberships"))
     assert not [email for email in emails if email and email in outcome.out]
+
+
+@pytest.mark.parametrize("gone", [{"updated_at": "__NULL__"}, {"id": "id", "__else__": None}, {}])
+def test_a_bookmark_is_named_only_where_it_leaves(config: Config, gone: dict[str, t.Any]) -> None:
+    maps = {"clients": gone} if gone else {}
+    outcome = read(config(stream_maps=maps), catalog=catalog_of("clients"))
+    assert outcome.code == 0, outcome.log
+    (schema,) = outcome.types("SCHEMA")
+    assert schema.get("bookmark_properties") == (None if gone else ["updated_at"])
+    assert outcome.rows("clients")
 
 
 def test_nested_objects_can_be_flattened(qonto: Server, config: Config) -> None:

@@ -7,6 +7,7 @@ import gzip
 import logging
 import threading
 import time
+import tracemalloc
 import typing as t
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -18,7 +19,7 @@ from wire import Call, Wire, reply
 
 from tap_qonto.api.rate_limit import RateLimiter, RateLimiterClosed
 from tap_qonto.api.responses import Request, decode, retry_after, verify
-from tap_qonto.api.transport import Patience, Transport
+from tap_qonto.api.transport import ORDINARY, Patience, Transport
 from tap_qonto.errors import (
     LoginRequired,
     QontoError,
@@ -269,6 +270,21 @@ BROKEN: dict[str, t.Any] = {
     "half of a JSON": reply(b'{"labels": [{"id'),
     "nested too deeply": reply(b"[" * 100_000),
     "silence": [reply(GOOD)[:-5], 0.5],
+    "packed in a way that was not asked for": reply(GOOD, Content_Encoding="br"),
+    "a header that drips": [
+        b"HTTP/1.1 200 OK\r\nX-Odd: ",
+        *[part for _ in range(30) for part in (b"x", 0.05)],
+    ],
+    "a status line that drips": [
+        *[part for _ in range(30) for part in (b"H", 0.05)],
+    ],
+    "headers without end": [
+        b"HTTP/1.1 200 OK\r\n",
+        *[part for _ in range(30) for part in (b"X: y\r\n", 0.05)],
+    ],
+    "100 Continue for ever": [
+        *[part for _ in range(30) for part in (b"HTTP/1.1 100 Continue\r\n\r\n", 0.05)],
+    ],
     "a body that drips": [
         reply(b" " * 3000)[:-3000],
         *[part for _ in range(30) for part in (b" ", 0.05)],
@@ -316,6 +332,36 @@ def test_a_zipped_bomb_is_refused_before_it_is_unfolded() -> None:
         pytest.raises(RequestFailed, match="larger"),
     ):
         transport.send(ASKED)
+
+
+def test_bombs_on_all_threads_take_little_more_than_the_largest_body() -> None:
+    bomb = gzip.compress(b" " * 64 * 2**20)
+    patience = QUICK._replace(read=20.0, body=60.0, largest=Patience().largest)
+
+    def fails(_: int) -> None:
+        with pytest.raises(RequestFailed, match="larger"):
+            transport.send(ASKED)
+
+    with sending(lambda _: reply(bomb, Content_Encoding="gzip"), patience=patience) as (
+        transport,
+        _,
+    ):
+        tracemalloc.start()
+        try:
+            assert together(8, fails) == [None] * 8
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < patience.largest + 8 * ORDINARY + 16 * 2**20
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_body_may_be_zipped_in_several_members(members: int) -> None:
+    parts = [b'{"a": "', b"x" * 200_000, b'"}'] if members == 3 else [b'{"a": "xxx"}']
+    body = b"".join(gzip.compress(part) for part in parts)
+    with sending(lambda _: reply(body, Content_Encoding="gzip")) as (transport, wire):
+        assert set(transport.send(ASKED).body["a"]) == {"x"}
+    assert wire.calls[0].headers["accept-encoding"] == "gzip"
 
 
 def test_a_dead_api_fails_every_request_at_once() -> None:

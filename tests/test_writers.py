@@ -13,14 +13,14 @@ from decimal import Decimal
 
 import pytest
 from singer_sdk.contrib.msgspec import MsgSpecWriter
-from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
+from singer_sdk.singerlib import RecordMessage, StateMessage
 from singer_sdk.streams._state import StreamStateManager
 
 from tap_qonto.sync import writers
 from tap_qonto.sync.writers import (
-    BufferedWriter,
     IndexedState,
     IntervalStateWriter,
+    LineWriter,
     OutputLost,
     RowMessage,
     append_line,
@@ -33,24 +33,15 @@ Context = dict[str, str]
 UTC_NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
 
-class Flushes(io.BytesIO):
-    """A standard output that counts how often it was flushed."""
-
-    flushed = 0
-
-    def flush(self) -> None:
-        self.flushed += 1
-
-
 @contextlib.contextmanager
-def caught() -> Iterator[Flushes]:
+def caught() -> Iterator[io.BytesIO]:
     """Standard output. Not a fixture, since pytest puts its own in place before each test."""
-    raw = Flushes()
+    raw = io.BytesIO()
     with contextlib.redirect_stdout(io.TextIOWrapper(raw)):
         yield raw
 
 
-def lines(out: Flushes) -> list[dict[str, t.Any]]:
+def lines(out: io.BytesIO) -> list[dict[str, t.Any]]:
     return [json.loads(line, parse_float=Decimal) for line in out.getvalue().splitlines()]
 
 
@@ -60,24 +51,11 @@ def line(record: dict[str, t.Any], *facts: t.Any) -> bytearray:
     return text
 
 
-def test_rows_wait_for_the_next_message_of_another_kind() -> None:
-    with caught() as out:
-        writer = BufferedWriter()
-        writer.write_message(SchemaMessage("labels", {"properties": {}}, ["id"]))
-        once = out.flushed
-        for number in range(3):
-            writer.write_lines(line({"id": number}))
-        assert out.flushed == once > 0
-        writer.write_message(StateMessage({}))
-        assert out.flushed > once
-        assert [one["type"] for one in lines(out)] == ["SCHEMA", *["RECORD"] * 3, "STATE"]
-
-
 @pytest.mark.parametrize("version", [None, 7])
 def test_the_line_of_a_row_is_that_of_the_sdk(version: int | None) -> None:
     record = {"id": "é", "amount": Decimal("0.10"), "at": UTC_NOON, "nested": [{"a": None}]}
     with caught() as out:
-        BufferedWriter().write_lines(line(record, version, UTC_NOON))
+        LineWriter().write_lines(line(record, version, UTC_NOON))
         MsgSpecWriter().write_message(
             RecordMessage("labels", record, version=version, time_extracted=UTC_NOON)
         )
@@ -92,7 +70,7 @@ def test_numbers_leave_as_they_came() -> None:
             "long": 10**30,
             "tiny": Decimal("0.0000000000000000000001"),
         }
-        BufferedWriter().write_lines(line(row))
+        LineWriter().write_lines(line(row))
         assert b'"amount":0.10' in out.getvalue()
         assert lines(out)[0]["record"] == row
 
@@ -100,7 +78,7 @@ def test_numbers_leave_as_they_came() -> None:
 @pytest.mark.parametrize("text", ["é", "\U0001f600", "\u2028", '"\\\n\r\t', "\x1f", ""])
 def test_any_text_is_one_line(text: str) -> None:
     with caught() as out:
-        BufferedWriter().write_lines(line({"name": text}))
+        LineWriter().write_lines(line({"name": text}))
         assert len(out.getvalue().split(b"\n")) == 2
         assert lines(out)[0]["record"]["name"] == text
 
@@ -114,7 +92,7 @@ def test_a_reader_that_is_gone_is_told_from_other_troubles() -> None:
         contextlib.redirect_stdout(pipe),
         pytest.raises(OutputLost, match="The target ended before the tap did"),
     ):
-        BufferedWriter().write_message(StateMessage({}))
+        LineWriter().write_message(StateMessage({}))
 
 
 # -- the state ---------------------------------------------------------------------------------
@@ -122,7 +100,7 @@ def test_a_reader_that_is_gone_is_told_from_other_troubles() -> None:
 
 def test_the_state_is_written_once_per_interval_and_at_the_end() -> None:
     with caught() as out:
-        writer = IntervalStateWriter(BufferedWriter())
+        writer = IntervalStateWriter(LineWriter())
         state: dict[str, t.Any] = {"bookmarks": {}}
         for number in range(100):
             state["bookmarks"]["labels"] = {"done": number}
@@ -136,7 +114,7 @@ def test_the_state_is_written_again_when_its_time_has_come(monkeypatch: pytest.M
     with caught() as out:
         monkeypatch.setattr(writers, "STATE_INTERVAL", 0.2)
         monkeypatch.setattr(writers, "STATE_SHARE", float("inf"))
-        writer = IntervalStateWriter(BufferedWriter())
+        writer = IntervalStateWriter(LineWriter())
         for number in range(3):
             writer.write_state({"bookmarks": {"labels": {"done": number}}})
             time.sleep(0.3 * number)
@@ -148,7 +126,7 @@ def test_all_states_together_are_a_hundredth_of_the_output(monkeypatch: pytest.M
     state: dict[str, t.Any] = {"bookmarks": {"labels": {"partitions": []}}}
     with caught() as out:
         monkeypatch.setattr(writers, "STATE_INTERVAL", 0)
-        output = BufferedWriter()
+        output = LineWriter()
         writer = IntervalStateWriter(output)
         for number in range(1000):
             state["bookmarks"]["labels"]["partitions"].append({"context": {"id": number}})
@@ -162,7 +140,7 @@ def test_all_states_together_are_a_hundredth_of_the_output(monkeypatch: pytest.M
 
 def test_nothing_is_written_before_there_is_a_state() -> None:
     with caught() as out:
-        IntervalStateWriter(BufferedWriter()).flush()
+        IntervalStateWriter(LineWriter()).flush()
         assert out.getvalue() == b""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pages.joins import JOINS
 from pages.markdown import MADE, code, paragraphs, quirks, table
 from pages.paths import dotted
-from tap_qonto.api.contract import Endpoint, endpoints, fields, row_facts
+from tap_qonto.api.contract import CONTRACT, Endpoint, endpoints, fields
 from tap_qonto.streams import AREAS, bases, files
 from tap_qonto.streams.client import QontoStream
 from tap_qonto.tap import TapQonto
@@ -244,7 +244,8 @@ def _request(stream: QontoStream, endpoint: Endpoint) -> str:
 
 
 def _secrets(stream: QontoStream) -> list[str]:
-    return [dotted(path) for path in row_facts(stream.derived_from or stream.name).secrets]
+    schema = CONTRACT.document_schema(stream.derived_from or stream.name)
+    return [dotted(path) for path, _ in fields(schema, secret=True)]
 
 
 def _columns(schema: Schema) -> Iterator[tuple[FieldPath, Schema]]:

@@ -5,11 +5,11 @@ stream finds its schema there under its own name, through the SDK's schema sourc
 
     schema = StreamSchema(CONTRACT)
 
-Two things happen here and not in the document: `organization_id` becomes the first property of
-every row, and secrets leave. Secrets are signed download links, which die after 30 minutes (Q92),
-links that let anybody pay, sign or read without a login (Q96: `invoice_url`, `quote_url`,
-`sign_url`, the `url` of a payment link) and the `secret` of webhooks. They are in no schema and in
-no row.
+Three things happen here and not in the document: `organization_id` becomes the first property of
+every row, `unknown_fields` the last, and secrets leave. Secrets are signed download links, which
+die after 30 minutes (Q92), links that let anybody pay, sign or read without a login (Q96:
+`invoice_url`, `quote_url`, `sign_url`, the `url` of a payment link) and the `secret` of webhooks.
+They are in no schema and in no row.
 
 What has to be done to a row so that it fits its schema is in `row_facts`, as data.
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -48,46 +48,35 @@ ORGANIZATION_ID: Schema = {
     "maxLength": KEY_LENGTH,
 }
 
+UNKNOWN_FIELDS = "unknown_fields"
+UNKNOWN_FIELDS_SCHEMA: Schema = {
+    "type": ["object", "null"],
+    "description": (
+        "What Qonto sent and this release has no column for, or a column of another type: an "
+        "object of values by their path, such as `brand_new` or `items[0].brand_new`. Null where "
+        "there is nothing. Holds no links and no secrets. Personal data."
+    ),
+    "x-pii": True,
+    "additionalProperties": True,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class RowFacts:
     """What turns a row as Qonto sends it into a row as the stream's schema promises it.
 
-    `organization_id` and the id of the parent are put on the row first, then come `fills`, `nulls`,
-    `texts`, `integers`, `objects` and `datetimes`, at last `secrets` and top-level names outside
-    `properties` leave.
-    No path leads into a secret, except in `secrets`.
+    `organization_id` and the id of the parent are put on the row first, then come `fills`; at last
+    each value is made to fit `schema`.
     """
 
-    properties: tuple[str, ...]
-    """Top-level names in the order of the schema: what may be emitted."""
+    schema: Schema
+    """Of the rows as Qonto sends them: `organization_id` and all marks for the engine included."""
 
     known: frozenset[str]
     """Top-level names that Qonto is known to send, emitted or not; others are news (Q47)."""
 
     fills: tuple[tuple[str, FieldPath], ...]
     """Top-level names that take, when missing or null, the value at a path (Q60, Q65, Q79)."""
-
-    nulls: tuple[tuple[FieldPath, str], ...]
-    """Values that stand for nothing and become null (Q73)."""
-
-    texts: tuple[FieldPath, ...]
-    """Fields of unknown type (Q63): text in the schema, what is not text becomes JSON text."""
-
-    integers: tuple[FieldPath, ...]
-    """Whole numbers sent as number or as text (Q75); text that is no number becomes null."""
-
-    objects: tuple[tuple[FieldPath, str], ...]
-    """Objects that may come as bare text, and the name of the field that the text becomes."""
-
-    datetimes: tuple[FieldPath, ...]
-    """Timestamps in any style of Q53; they leave as RFC 3339 in UTC, without a zone means UTC."""
-
-    dates: tuple[FieldPath, ...]
-    """Calendar dates, `YYYY-MM-DD`; nothing is done to a good one."""
-
-    secrets: tuple[FieldPath, ...]
-    """Never emitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +151,7 @@ class Contract(OpenAPISchema[str]):
             properties = schema["properties"]
             properties.pop("organization_id", None)
             schema["properties"] = {"organization_id": {**ORGANIZATION_ID}, **properties}
-        return schema
+        return with_unknown_fields(schema)
 
     def document_schema(self, key: str) -> Schema:
         """The row schema as it stands in the document: with secrets and marks for the engine."""
@@ -171,21 +160,6 @@ class Contract(OpenAPISchema[str]):
 
 
 CONTRACT = Contract()
-
-
-def own_schema(*columns: th.Property[Any]) -> Schema:
-    """Make the schema of rows that the tap itself makes; required columns are their key.
-
-    It has the form of the others: no dialect of JSON Schema, nothing required, a bound on text in
-    keys.
-    """
-    properties = th.PropertiesList(*columns).to_dict()["properties"]
-    for column in properties.values():
-        if "null" not in column["type"]:
-            (column["type"],) = column["type"]
-            if column["type"] == "string" and "format" not in column:
-                column["maxLength"] = KEY_LENGTH
-    return {"type": "object", "properties": properties, "additionalProperties": True}
 
 
 def fields(
@@ -207,26 +181,71 @@ def fields(
 def row_facts(stream: str) -> RowFacts:
     """Read once from the marks in the document what the rows of a stream need."""
     schema = CONTRACT.document_schema(stream)
-    found = list(fields(schema))
+    if stream != ORGANIZATIONS:
+        schema = schema | {
+            "properties": {**schema["properties"], "organization_id": ORGANIZATION_ID}
+        }
     marked = {name: p["x-from"] for name, p in schema["properties"].items() if "x-from" in p}
     sources = {name: tuple(source.split(".")) for name, source in marked.items()}
-
-    def where(mark: str, value: object) -> tuple[FieldPath, ...]:
-        return tuple(path for path, facts in found if facts.get(mark) == value)
-
     return RowFacts(
-        properties=tuple(CONTRACT.get_schema(stream)["properties"]),
+        schema=schema,
         known=frozenset(schema["properties"]).union(source[0] for source in sources.values()),
         fills=tuple(sources.items()),
-        nulls=tuple((path, facts["x-null"]) for path, facts in found if "x-null" in facts),
-        texts=where("x-text", value=True),
-        integers=where("x-integer", value=True),
-        objects=tuple(
-            (path, facts["x-from-text"]) for path, facts in found if "x-from-text" in facts
-        ),
-        datetimes=where("format", "date-time"),
-        dates=where("format", "date"),
-        secrets=tuple(path for path, _ in fields(schema, secret=True)),
+    )
+
+
+def facts_with_secrets(stream: str) -> RowFacts:
+    """Make the facts of rows whose links stay: for who follows them, never for rows that leave."""
+
+    def opened(schema: Schema) -> Schema:
+        result = {name: one for name, one in schema.items() if name != "x-secret"}
+        if "properties" in schema:
+            children = schema["properties"].items()
+            result["properties"] = {name: opened(child) for name, child in children}
+        if "items" in schema:
+            result["items"] = opened(schema["items"])
+        return result
+
+    facts = row_facts(stream)
+    return replace(facts, schema=opened(facts.schema))
+
+
+def with_unknown_fields(schema: Schema) -> Schema:
+    """Add `unknown_fields` to the schema of a stream that Qonto does not have itself."""
+    properties = {**schema["properties"], UNKNOWN_FIELDS: {**UNKNOWN_FIELDS_SCHEMA}}
+    return {**schema, "properties": properties}
+
+
+def own_schema(*columns: th.Property[Any]) -> Schema:
+    """Make the schema of rows that the tap itself makes; required columns are their key.
+
+    It has the form of the others: no dialect of JSON Schema, nothing required, a bound on text in
+    keys.
+    """
+    properties = th.PropertiesList(*columns).to_dict()["properties"]
+    for column in properties.values():
+        if "null" not in column["type"]:
+            (column["type"],) = column["type"]
+            if column["type"] == "string" and "format" not in column:
+                column["maxLength"] = KEY_LENGTH
+    return with_unknown_fields(
+        {"type": "object", "properties": properties, "additionalProperties": True}
+    )
+
+
+def derived_facts(schema: Schema) -> RowFacts:
+    """Make what the rows of such a stream need."""
+    properties = {name: one for name, one in schema["properties"].items() if name != UNKNOWN_FIELDS}
+    return RowFacts(schema={"properties": properties}, known=frozenset(properties), fills=())
+
+
+@functools.cache
+def secret_names() -> frozenset[str]:
+    """Names of fields that are secret in any stream: nothing of that name is kept as unknown."""
+    return frozenset(
+        path[-1]
+        for stream in endpoints()
+        for path, _ in fields(CONTRACT.document_schema(stream), secret=True)
     )
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import queue
 import threading
+import time
 import typing as t
 from collections import deque
 from concurrent.futures import Future
@@ -111,12 +112,10 @@ class RequestPool:
         )
         self._lock = threading.Lock()
         self._closed = False
-        self._threads = threads
         self._depth = 2 * threads - threads // 2  # pages ahead of the walk that is read next
         self._weight = 0.0  # bytes of a large response, of late
         self.permits = threading.Semaphore(threads // 2)  # pages ahead of all others
-        for number in range(threads):
-            threading.Thread(target=self._work, name=f"qonto-request-{number}", daemon=True).start()
+        self._workers = started(self._work, "qonto-request", threads)
 
     def submit(self, request: Request) -> Future[Response]:
         """Send `request` when its turn comes."""
@@ -136,8 +135,12 @@ class RequestPool:
         """Send nothing more; let all threads end."""
         with self._lock:
             self._closed = True
-            for _ in range(self._threads):
+            for _ in self._workers:
                 self._queue.put(None)
+
+    def join(self, until: float) -> None:
+        """Wait for the threads, after `close`, until this monotonic time at the latest."""
+        join(self._workers, until)
 
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
@@ -192,8 +195,7 @@ class Prefetch(t.Generic[_Item]):
         self._weigh, self._limit = weigh, room
         self._interrupted = interrupted
         self._pool = pool
-        for number in range(threads):
-            threading.Thread(target=self._walk_on, name=f"qonto-walk-{number}", daemon=True).start()
+        self._walkers = started(self._walk_on, "qonto-walk", threads)
 
     def read(self, key: Hashable) -> Generator[_Item, None, None]:
         """Hand over the batches of the walk `key`; walks planned before it are dropped.
@@ -223,6 +225,10 @@ class Prefetch(t.Generic[_Item]):
             self._closed = True
             self._room.notify_all()
             self._ready.notify_all()
+
+    def join(self, until: float) -> None:
+        """Wait for the threads, after `close`, until this monotonic time at the latest."""
+        join(self._walkers, until)
 
     def _reach(self, key: Hashable) -> _Job[_Item]:
         while True:
@@ -326,3 +332,20 @@ class Prefetch(t.Generic[_Item]):
             self._held += self._weigh(batch)
             self._ready.notify_all()
             return True
+
+
+def started(work: Callable[[], None], name: str, count: int) -> list[threading.Thread]:
+    """Start so many threads that do `work`."""
+    threads = [
+        threading.Thread(target=work, name=f"{name}-{number}", daemon=True)
+        for number in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def join(threads: list[threading.Thread], until: float) -> None:
+    """Wait for `threads` to end, until this monotonic time at the latest."""
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))

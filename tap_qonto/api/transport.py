@@ -16,10 +16,10 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import backoff
 import requests
-import requests.adapters
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
+from tap_qonto.adapter import ENCODING, BoundedAdapter, Oversized, body_of
 from tap_qonto.api.rate_limit import RateLimiterClosed
 from tap_qonto.api.responses import (
     NO_JSON,
@@ -47,7 +47,7 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger("tap-qonto")
 
-CHUNK = 2**16  # bytes
+ORDINARY = 4 * 2**20  # bytes of a body; one larger one at a time is read
 _quoted = functools.lru_cache(quote_plus)  # most parameters are those of other requests
 
 
@@ -58,9 +58,9 @@ class Patience(t.NamedTuple):
     read: float = 60.0
     """Between two parts of an answer."""
     body: float = 180.0
-    """For a whole answer, however slowly it drips."""
-    largest: int = 64 * 2**20
-    """Bytes of a body; a full page has some hundred kilobytes."""
+    """For a whole answer, from the first byte of its headers, however slowly it drips."""
+    largest: int = 32 * 2**20
+    """Bytes of a body, unpacked; a full page has some hundred kilobytes."""
     tries: int = 6
     """Of one request: about half a minute."""
     longest_pause: float = 16.0
@@ -83,10 +83,6 @@ class _Throttled(RequestFailed):
     """429: the budget is on hold, try again when it opens."""
 
 
-class _Oversized(Exception):  # noqa: N818
-    """A body larger than any honest one."""
-
-
 class Transport:
     """Sends requests for all threads; every attempt takes its share of the budget first."""
 
@@ -103,7 +99,7 @@ class Transport:
         self._rate_limiter = rate_limiter
         self._patience = patience
         self.user_agent = user_agent
-        self._session = _session(settings, user_agent)
+        self._session = _session(settings, user_agent, patience.body)
         self._adapter = self._session.get_adapter(settings.api_url)
         self._base = (requests.Request("GET", settings.api_url).prepare().url or "").rstrip("/")
         self._lock = threading.Lock()
@@ -118,6 +114,7 @@ class Transport:
         """Streams of which no endpoint answers: since when, and to which organizations."""
         self._closed = False
         self._slots = threading.BoundedSemaphore(settings.concurrency)
+        self._large = threading.Lock()
         self._patiently = self._with_retries()
         self.stopping = False
         """Set, also from a signal handler, to let no request start any more."""
@@ -221,11 +218,16 @@ class Transport:
                     cert=self._session.cert,
                     proxies=self._session.proxies,
                 ) as response:
-                    content = self._body(response)
+                    content = body_of(
+                        response,
+                        most=self._patience.largest,
+                        ordinary=ORDINARY,
+                        large=self._large,
+                    )
                     authorization = prepared.headers["Authorization"]
                     return response.status_code, response.headers, content, authorization
             # the libraries' own texts may quote addresses with parameters, and headers
-            except _Oversized:
+            except Oversized:
                 raise RequestFailed(f"{request}: the answer is larger than any page.") from None
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 raise self._broken(
@@ -286,23 +288,6 @@ class Transport:
             self._broken(str(error))
             raise
         return prepared
-
-    def _body(self, response: requests.Response) -> bytes:
-        """Read the body, part by part as it comes.
-
-        Raises:
-            _Oversized: it is too large. OSError: it drips too slowly.
-        """
-        deadline = time.monotonic() + self._patience.body
-        parts, size = [], 0
-        while part := response.raw.read1(CHUNK, decode_content=True):
-            parts.append(part)
-            size += len(part)
-            if size > self._patience.largest:
-                raise _Oversized
-            if time.monotonic() > deadline:
-                raise TimeoutError
-        return b"".join(parts)
 
     def _refresh(self, request: Request, authorization: str) -> None:
         # Q81: with an API key it is the answer of OAuth-only endpoints; of `/v2/organization`,
@@ -371,7 +356,7 @@ def _used_up(request: Request) -> str:
     )
 
 
-class _OneHost(requests.adapters.HTTPAdapter):
+class _OneHost(BoundedAdapter):
     """Looks for its pool of connections once: host, proxy and certificate stay."""
 
     _pool: t.Any = None
@@ -382,13 +367,13 @@ class _OneHost(requests.adapters.HTTPAdapter):
         return self._pool
 
 
-def _session(settings: Settings, user_agent: str) -> requests.Session:
+def _session(settings: Settings, user_agent: str, seconds: float) -> requests.Session:
     session = requests.Session()
     session.mount(
         settings.api_url,
-        _OneHost(pool_connections=1, pool_maxsize=settings.concurrency),
+        _OneHost(seconds=seconds, pool_connections=1, pool_maxsize=settings.concurrency),
     )
-    session.headers.update({"Accept": "application/json", "User-Agent": user_agent})
+    session.headers.update({"Accept": "application/json", "User-Agent": user_agent, **ENCODING})
     if settings.staging_token:
         session.headers["X-Qonto-Staging-Token"] = settings.staging_token
     # Proxies and certificates come from the environment once, not at each request (a third of

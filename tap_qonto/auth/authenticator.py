@@ -5,13 +5,14 @@ How sessions are refreshed is in `refresh`; here they are shared by the threads 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import typing as t
 
 from singer_sdk.authenticators import APIAuthenticatorBase, OAuthAuthenticator
 
-from tap_qonto.errors import LoginRequired, StoreError
+from tap_qonto.errors import LoginRequired
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,9 @@ if t.TYPE_CHECKING:
     from tap_qonto.auth.token_store import Session
     from tap_qonto.settings import Settings
 
+logger = logging.getLogger(__name__)
+
+PATIENCE = 2.0  # seconds before it is said what the end of a run waits for
 USER_SCOPE = "user_organization.read"  # marks the user flow: one token, several organizations
 OFFLINE_SCOPE = "offline_access"  # without it there is no refresh token, and no error (Q7)
 
@@ -103,22 +107,28 @@ class QontoAuthenticator(OAuthAuthenticator):
             self._use(self.refresher.live(rejected=token))
 
     def close(self) -> None:
-        """Save what could not be saved before; to be called at the end of a run.
+        """Wait for a refresh that is on its way, and save what could not be saved before.
+
+        To be called at the end of a run, however it ends.
 
         Raises:
             StoreError: the newest pair is only in memory and dies with this process.
         """
-        with self._mutex:
-            refresher = self._refresher
-            if refresher is None or refresher.unsaved is None:
-                return
-            refresher.save_unsaved(at_once=True)
-            if refresher.unsaved:
-                raise StoreError(
-                    "The session was refreshed, but the new tokens could not be written to the "
-                    f"token store ({refresher.store.where}), and the old ones end within a minute. "
-                    "Make it writable and run again at once, or run `tap-qonto-auth login`."
-                )
+        refresher = self._refresher
+        if refresher is None:
+            return
+        refresher.ending = True
+        if not self._mutex.acquire(timeout=PATIENCE):
+            logger.warning(
+                "Waiting for the answer to a refresh: to end this process before it has come "
+                "would lose the session."
+            )
+            self._mutex.acquire()
+        try:
+            refresher.save_at_last()
+        finally:
+            refresher.endpoint.close()
+            self._mutex.release()
 
     def _use(self, session: Session) -> None:
         self._current = session, time.monotonic() + self.refresher.good_for(session)

@@ -39,6 +39,7 @@ WARN_BEFORE = 14 * DAY
 AHEAD = 120  # seconds before its end that an access token is renewed, or a tenth of its life
 PAUSE = 1.0  # seconds before the first repetition of a request; doubles each time
 SAVE_AGAIN = 5  # seconds between two tries to save a pair that could not be written
+STORE_AWAY = 300  # seconds for which a store that is away is tried, where a session depends on it
 FAIL_FAST = 30  # seconds for which a failed refresh is not tried again by the same process
 REFUSALS = {"invalid_grant", "token_inactive", "token_expired"}  # the latter two: Ory Hydra
 LOGIN = "run `tap-qonto-auth login` (in a Meltano project: `meltano invoke tap-qonto:login`)"
@@ -81,9 +82,30 @@ class Refresher:
         self._save_at = 0.0
         self._warned = False
         self._failed: tuple[QontoError, float] | None = None  # and until when it is repeated
+        self._opened = False
+        self.ending = False
+        """Set from any thread when the run ends: nothing new is waited for."""
 
     def live(self, rejected: str | None = None) -> Session:
-        """Return a session whose access token is alive, and is not the `rejected` one."""
+        """Return a session whose access token is alive, and is not the `rejected` one.
+
+        In mid-run a store that is away is waited for: it did work before.
+        """
+        until = time.monotonic() + STORE_AWAY
+        while True:
+            try:
+                session = self._live(rejected)
+            except StoreError as error:
+                if not self._opened or self.ending or time.monotonic() >= until:
+                    raise
+                _logger.warning("%s Trying again, for up to %s.", error, span(STORE_AWAY))
+                self._failed = None
+                time.sleep(SAVE_AGAIN)
+            else:
+                self._opened = True
+                return session
+
+    def _live(self, rejected: str | None) -> Session:
         if self.unsaved:
             return self._live_unsaved(*self.unsaved, rejected)
         if session := self._usable(self._load(), rejected):
@@ -117,6 +139,33 @@ class Refresher:
                     self.store.save(session, seed=seed)
             self.unsaved = None
             _logger.info("The new tokens are in %s now.", self.store.where)
+
+    def save_at_last(self) -> None:
+        """Write the pair that could not be written, for as long as it may take.
+
+        Raises:
+            StoreError: in vain; the pair dies with this process.
+        """
+        until, told = time.monotonic() + STORE_AWAY, False
+        while self.unsaved:
+            self.save_unsaved(at_once=True)
+            if self.unsaved is None:
+                return
+            if time.monotonic() >= until:
+                raise StoreError(
+                    "The session was refreshed, but the new tokens could not be written to the "
+                    f"token store ({self.store.where}), and the old ones end within a minute. "
+                    "Make it writable and run again at once, or run `tap-qonto-auth login`."
+                )
+            if not told:
+                told = True
+                _logger.warning(
+                    "The new tokens are not in %s yet: trying for up to %s. To end this process "
+                    "before would lose the session.",
+                    self.store.where,
+                    span(STORE_AWAY),
+                )
+            time.sleep(SAVE_AGAIN)
 
     def _load(self) -> Stored:
         stored = self.store.load()
@@ -178,9 +227,10 @@ class Refresher:
         """
         deadline = min(intent.at, self._now()) + GRACE
         spent = resumed = intent == stored.intent
-        pause = PAUSE
+        pause, overran = PAUSE, False
         while True:
             still_held()  # who lost the lock may not be the only one: leave the token alone
+            begun = self._now()
             try:
                 return self.endpoint.refresh(token)
             except GrantRefused as refusal:
@@ -192,12 +242,18 @@ class Refresher:
             except NoAnswer as answer:
                 silence = answer
             spent = spent or silence.spent
+            if begun <= deadline < self._now() and not overran:
+                # it took so long that the token may have been used a moment ago: once more
+                overran, deadline = True, self._now() + pause
             wait = max(silence.retry_after, pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
             pause *= 2
             in_time = not silence.lasting and self._now() + wait <= deadline
             if in_time:
                 time.sleep(wait)
-                self._before_request()  # may wait for longer than the grace lasts
+                # may wait for longer than the grace lasts; the end of a run is no reason to stop
+                # here: the next one may come too late
+                with contextlib.suppress(Exception):
+                    self._before_request()
             if not in_time or self._now() > deadline:
                 self._withdraw(unless=spent)
                 raise RequestFailed(

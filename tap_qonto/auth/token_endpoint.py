@@ -6,7 +6,7 @@ Sources: Qonto, "Create or refresh tokens" and "The User OAuth flow" (2026-11), 
 from __future__ import annotations
 
 import contextlib
-import math
+import json
 import re
 import ssl
 import typing as t
@@ -15,10 +15,16 @@ from dataclasses import dataclass, field
 import requests
 import urllib3.exceptions
 
+from tap_qonto.adapter import ENCODING, BoundedAdapter, Oversized, body_of
+
 if t.TYPE_CHECKING:
     from tap_qonto.settings import Settings
 
-TIMEOUT = (5, 30)  # seconds to connect, and between two bytes of the answer
+# Who gives up waiting has lost the session: the answer holds the only token that lives on.
+TIMEOUT = (5, 300)  # seconds to connect, and until the answer begins
+WHOLE = 60  # seconds from the first byte of an answer to its last
+LARGEST = 2**20  # bytes of an answer, unpacked
+LONGEST = 90 * 86400  # seconds an access token may live: no longer than a refresh token (Q6)
 _TOO_MANY = 429
 _OK = 200
 
@@ -58,6 +64,12 @@ class NoAnswer(Exception):  # noqa: N818
         self.retry_after = retry_after
 
 
+class _Answer(t.NamedTuple):
+    status: int
+    headers: t.Mapping[str, str]
+    content: bytes
+
+
 class TokenEndpoint:
     """`POST {oauth_url}/oauth2/token`, form encoded, client credentials in the body (Q14, Q15)."""
 
@@ -69,7 +81,9 @@ class TokenEndpoint:
             "client_secret": settings.client_secret or "",
         }
         self._session = requests.Session()  # whose adapters retry nothing
-        self._session.headers["Accept"] = "application/json"
+        self._session.headers.update({"Accept": "application/json", **ENCODING})
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, BoundedAdapter(seconds=WHOLE))
         if settings.staging_token:
             self._session.headers["X-Qonto-Staging-Token"] = settings.staging_token
 
@@ -94,15 +108,15 @@ class TokenEndpoint:
         Not in Qonto's documents, but qontoctl uses it against the sandbox (2026-11).
         """
         try:
-            return self._post(self._revoke_url, {"token": token}).status_code == _OK
+            return self._post(self._revoke_url, {"token": token}).status == _OK
         except NoAnswer:
             return False
 
     def _grant(self, form: dict[str, str]) -> Grant:
         answer = self._post(self.url, form)
         body: t.Any = None
-        with contextlib.suppress(ValueError):
-            body = answer.json()
+        with contextlib.suppress(ValueError, RecursionError):
+            body = json.loads(answer.content, parse_int=float)  # of any length
         body = body if isinstance(body, dict) else {}
         if isinstance(token := body.get("access_token"), str) and token:
             return Grant(
@@ -111,7 +125,7 @@ class TokenEndpoint:
                 expires_in=_seconds(body.get("expires_in")),
                 scope=_text(body.get("scope")),
             )
-        status = answer.status_code
+        status = answer.status
         if status >= 500 or status == _TOO_MANY:  # noqa: PLR2004
             wish = answer.headers.get("Retry-After", "")
             raise NoAnswer(
@@ -134,17 +148,29 @@ class TokenEndpoint:
         cut = status == _OK
         raise NoAnswer(f"answered {status} with something unreadable", spent=cut, lasting=not cut)
 
-    def _post(self, url: str, form: dict[str, str]) -> requests.Response:
+    def close(self) -> None:
+        """Drop the connection."""
+        self._session.close()
+
+    def _post(self, url: str, form: dict[str, str]) -> _Answer:
         try:
-            return self._session.post(
+            with self._session.post(
                 url,
                 data=form | self._credentials,
                 auth=_as_it_is,
                 timeout=TIMEOUT,
                 allow_redirects=False,  # secrets go to the configured host only
-            )
+                stream=True,
+            ) as response:
+                content = body_of(response, most=LARGEST)
+                return _Answer(response.status_code, response.headers, content)
+        except Oversized:
+            raise NoAnswer("answered with more than any token is long", lasting=True) from None
         except requests.RequestException as error:
             raise _no_answer(error) from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            late = isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError))
+            raise NoAnswer("took too long" if late else "broke off") from None
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -170,7 +196,7 @@ def _text(value: object) -> str | None:
 
 def _seconds(value: object) -> float:
     try:
-        seconds = float(value)  # type: ignore[arg-type]
+        seconds = 0.0 if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        seconds = 0
-    return seconds if 0 < seconds < math.inf else 3600.0  # the documented lifetime
+        seconds = 0.0
+    return seconds if 0 < seconds <= LONGEST else 3600.0  # the documented lifetime

@@ -41,8 +41,8 @@ if t.TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
 
-LOCK_WAIT = 180  # seconds; a refresh with all its retries ends well before
-LOCK_HOLD = 150  # seconds after which Postgres frees the lock of a machine that vanished
+LOCK_WAIT = 600  # seconds; a refresh with all its patience ends before
+LOCK_HOLD = 480  # seconds after which Postgres frees the lock of a machine that vanished
 BUSY_WAIT = 15  # seconds for another connection's transaction
 
 _METADATA = sa.MetaData()

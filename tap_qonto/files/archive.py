@@ -50,6 +50,7 @@ class Archive:
         self._stream = stream
         self._transport = transport
         self._store = FileStore(settings.files or "")
+        self.place = self._store.identity
         self._downloads = Downloads(
             settings.api_url,
             largest=settings.file_max_bytes,

@@ -60,6 +60,9 @@ class FileStore:
     def __init__(self, address: str) -> None:
         self._store = _opened(address)
         self._folder = self._store.prefix if isinstance(self._store, LocalStore) else None
+        place = str(self._folder or address.partition("?")[0].rstrip("/"))
+        self.identity = hashlib.sha256(place.encode()).hexdigest()[:12]
+        """A short name of this place: what a bookmark says of another one is not true of it."""
         self._lock = threading.Lock()
         self._lists: OrderedDict[tuple[str, str], dict[str, Stored]] = OrderedDict()
 

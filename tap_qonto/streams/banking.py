@@ -14,7 +14,7 @@ from tap_qonto.errors import QontoError, RequestFailed
 from tap_qonto.pagination.pages import Query, Records, page_of
 from tap_qonto.streams.bases import PerAccountStream, PerRowStream
 from tap_qonto.streams.client import QontoStream
-from tap_qonto.sync.rows import timestamp
+from tap_qonto.sync.moments import timestamp
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +61,7 @@ class BankAccountBalances(QontoStream):
     derived_from = "organization"
     primary_keys = ("organization_id", "bank_account_id", "observed_at")
     replication_key = "observed_at"
+    is_history = True
     missed = "Balances between two runs."
     schema = own_schema(
         th.Property("organization_id", th.StringType, required=True),
@@ -90,12 +91,14 @@ class BankAccountBalances(QontoStream):
         observed = self.run.organizations.body(organization_id).date or datetime.now(timezone.utc)
         names = ("currency", "balance_cents", "authorized_balance_cents", "status")
         rows: list[Record] = [
-            {
-                "organization_id": organization_id,
-                "bank_account_id": account["id"],
-                "observed_at": timestamp(observed),
-                **{name: account.get(name) for name in names},
-            }
+            self._shape(
+                {
+                    "bank_account_id": account["id"],
+                    "observed_at": timestamp(observed),
+                    **{name: account.get(name) for name in names},
+                },
+                organization_id,
+            )
             for account in accounts
         ]
         yield Records(rows)
@@ -167,15 +170,13 @@ class TransactionCounts(QontoStream):
             count = page_of([], meta, Query(size=1), answer.date).total
             if count is None:
                 raise RequestFailed(f"{self.name}: the answer does not say how many there are")
-            rows.append(
-                {
-                    "organization_id": organization_id,
-                    "bank_account_id": account_id,
-                    "status": status,
-                    "count": count,
-                    "observed_at": timestamp(answer.date or datetime.now(timezone.utc)),
-                }
-            )
+            row = {
+                "bank_account_id": account_id,
+                "status": status,
+                "count": count,
+                "observed_at": timestamp(answer.date or datetime.now(timezone.utc)),
+            }
+            rows.append(self._shape(row, organization_id))
         yield Records(rows)
         return None
 

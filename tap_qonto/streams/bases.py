@@ -42,7 +42,7 @@ from tap_qonto.pagination.readers import (
     whole,
 )
 from tap_qonto.streams.client import BARE, Params, QontoListing, QontoStream
-from tap_qonto.sync.rows import timestamp
+from tap_qonto.sync.moments import timestamp
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -13,12 +13,13 @@ from types import MappingProxyType
 
 from singer_sdk.schema.source import StreamSchema
 
-from tap_qonto.api.contract import CONTRACT, endpoints, row_facts
+from tap_qonto.api.contract import CONTRACT, derived_facts, endpoints, row_facts
 from tap_qonto.api.responses import Request
 from tap_qonto.errors import RequestDenied, RequestFailed
 from tap_qonto.pagination.pages import Listing, Observed, Page, Query, page_of
 from tap_qonto.pagination.readers import counted, first_accepted, whole
-from tap_qonto.sync.rows import moment_of, row_shaper, timestamp
+from tap_qonto.sync.moments import moment_of, timestamp
+from tap_qonto.sync.rows import row_shaper
 from tap_qonto.sync.stream import PartitionedStream
 
 if t.TYPE_CHECKING:
@@ -30,6 +31,7 @@ if t.TYPE_CHECKING:
     from tap_qonto.api.prefetch import Fetch
     from tap_qonto.pagination.pages import Walk
     from tap_qonto.pagination.readers import Way
+    from tap_qonto.sync.fit import Kind
 
 Params = tuple[tuple[str, t.Any], ...]
 USUAL = 100  # rows of a page that every list takes
@@ -55,8 +57,9 @@ class QontoStream(PartitionedStream):
 
     def __init__(self, tap: t.Any) -> None:
         source = self.derived_from or self.name
-        endpoint, facts = endpoints()[source], row_facts(source)
+        endpoint = endpoints()[source]
         super().__init__(tap)
+        facts = derived_facts(self.schema) if self.derived_from else row_facts(source)
         if self.derived_from is None:
             self.primary_keys = endpoint.primary_keys
         self.scopes = endpoint.scopes
@@ -66,7 +69,7 @@ class QontoStream(PartitionedStream):
         self.page_size: int = endpoint.pagination.get("max-size") or USUAL
         self.known_fields = facts.known
         self.observed = Observed()
-        self._shape = row_shaper(facts, self._unreadable)
+        self._shape = row_shaper(facts, self._tell)
         own = [key for key in self.primary_keys if key != "organization_id"]
         self.identity: Callable[[Record], Hashable] = itemgetter(*own) if own else lambda _: None
         """What tells a row from the others of its organization, if anything does."""
@@ -179,8 +182,8 @@ class QontoStream(PartitionedStream):
         name = field or self.replication_key
         return moment_of(row.get(name)) if name else None
 
-    def _unreadable(self, field: str) -> None:
-        self.run.report.unreadable(self.name, field)
+    def _tell(self, kind: Kind, field: str) -> None:
+        self.run.report.field(self.name, kind, field)
 
     def _require_keys(self, rows: list[Record]) -> None:
         for name in self.primary_keys:

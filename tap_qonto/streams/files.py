@@ -7,7 +7,6 @@ A source is one of these lists; to add one, see `SOURCES`.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import typing as t
@@ -17,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from singer_sdk import typing as th
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
-from tap_qonto.api.contract import own_schema, row_facts
+from tap_qonto.api.contract import facts_with_secrets, own_schema
 from tap_qonto.errors import RequestFailed, RequestRejected
 from tap_qonto.files.archive import REFUSALS, Archive
 from tap_qonto.files.documents import (
@@ -36,7 +35,8 @@ from tap_qonto.files.store import FileStoreError
 from tap_qonto.pagination.pages import Records
 from tap_qonto.streams import banking, invoicing, payables
 from tap_qonto.streams.bases import PerAccountStream
-from tap_qonto.sync.rows import moment_of, row_shaper, timestamp
+from tap_qonto.sync.moments import moment_of, timestamp
+from tap_qonto.sync.rows import row_shaper
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -166,8 +166,7 @@ class Files(PerAccountStream):
         for name, source in SOURCES.items():
             if not {*source.kinds}.isdisjoint(self.run.settings.file_kinds):
                 stream = found[name] = source.stream(self._tap)
-                facts = dataclasses.replace(row_facts(name), secrets=())
-                stream._shape = row_shaper(facts)  # noqa: SLF001 - links stay, in memory
+                stream._shape = row_shaper(facts_with_secrets(name))  # noqa: SLF001 - links stay, in memory
         return found
 
     @property
@@ -179,8 +178,8 @@ class Files(PerAccountStream):
     def memories(self) -> dict[frozenset[tuple[str, t.Any]], dict[str, t.Any]]:
         """What the state of each partition held, before this run, besides its bookmark.
 
-        `looked_for`: kinds and statuses; `told`: files stored before have had their rows written;
-        `missing`: kind, file id and parent id of those to be tried again.
+        `looked_for`: kinds and statuses, and for which store; `told`: files stored before have had
+        their rows written; `missing`: kind, file id and parent id of those to be tried again.
         """
         return {
             frozenset(one["context"].items()): one.get("files") or {}
@@ -231,9 +230,10 @@ class _Partition:
         self._looked_for = [kind for kind in self._source.kinds if kind in settings.file_kinds]
         if isinstance(self._parent, PerAccountStream):
             self._looked_for += settings.transaction_statuses
+        self._looked_for.append(stream.archive.place)
         memory = stream.memories.get(frozenset(context.items()), {})
         if memory and not {*self._looked_for} <= {*memory["looked_for"]}:
-            memory, since = {}, settings.start_date  # more is wanted now: look again
+            memory, since = {}, settings.start_date  # more is wanted now, or elsewhere: look again
         self._since = since
         self._told = moment_of(memory.get("told"))
         self._missing = {

@@ -59,12 +59,6 @@ def state(text: str) -> dict[str, t.Any]:
     return content
 
 
-def organizations_in(state: Mapping[str, t.Any]) -> set[str]:
-    """Return the ids of the organizations that have a bookmark."""
-    found = (partition["context"].get("organization_id") for partition in _partitions(state))
-    return {one for one in found if one}
-
-
 def catalog(text: str) -> Catalog:
     """Read a catalog.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import shutil
-import sys
 import time
 import typing as t
+
+from tap_qonto.sync.standard import draw, is_terminal
 
 if t.TYPE_CHECKING:
     from tap_qonto.api.rate_limit import RateLimiter
@@ -23,7 +24,7 @@ class Progress:
 
     def __init__(self, rate_limiter: RateLimiter) -> None:
         self._rate_limiter = rate_limiter
-        self._bar = sys.stderr.isatty()
+        self._bar = is_terminal()
         self._begin = self._spoke = time.monotonic()
         self._requests = 0
         self._planned: dict[str, int] = {}
@@ -55,16 +56,15 @@ class Progress:
         if self._bar:
             width = shutil.get_terminal_size().columns - 1
             # and back to the start of the line, where a line of the log may come
-            sys.stderr.write(f"\x1b[K{line[:width]}\r")
-            sys.stderr.flush()
+            self._bar = draw(f"\x1b[K{line[:width]}\r")
         else:
             logger.info(line)
 
-    def close(self) -> None:
-        """Clear the bar; say the totals."""
+    def close(self, *, wrote: bool = True) -> None:
+        """Clear the bar; say the totals, if all rows were written."""
         if self._bar:
-            sys.stderr.write("\x1b[K")
-        if self._done:
+            draw("\x1b[K")
+        if self._done and wrote:
             seconds = time.monotonic() - self._begin
             logger.info(
                 "Read %d rows of %d partitions with %d requests in %.1f s.",

@@ -8,10 +8,33 @@ import typing as t
 from collections import Counter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MOST_LINES = 30
 MOST_NAMES = 4  # of streams in a line
+LONGEST_NAME = 40  # characters of an organization's name
+
+# what differs between two refusals of the same kind: ids of rows, requests and organizations
+_ID = re.compile(
+    r",? request id [\w-]+|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE
+)
+MOST_FIELDS = 1000  # that are counted
+
+FIELDS = {
+    "date": ("null", "{name} held no date in {count} rows and left as null"),
+    "misfit": (
+        "null",
+        "{name} did not fit its type in {count} rows: null, and kept in unknown_fields",
+    ),
+    "item": ("null", "{name} held nothing {count} times and was left out of its list"),
+    "converted": ("type", "{name} came in another type in {count} rows and was converted"),
+    "new": ("new", "{name!r} is not in the schema: kept in unknown_fields in {count} rows"),
+    "hidden": (
+        "new",
+        "{name!r} is not in the schema: left out of {count} rows as a link or secret",
+    ),
+}
+"""What is said of values that were not as the schema says, by kind (`fit`)."""
 
 Outcome = t.Literal["skipped", "failed", "warned"]
 _ORDER: tuple[Outcome, ...] = ("failed", "warned", "skipped")
@@ -33,9 +56,9 @@ class Report:
         self._denied_is_failure = denied_is_failure
         self._lock = threading.Lock()
         self._entries: dict[Entry, None] = {}
-        self.unknown_fields: Counter[tuple[str, str]] = Counter()
-        """How often a field (stream, name) came that the contract does not know (Q47)."""
-        self._unreadable: Counter[tuple[str, str]] = Counter()
+        self.names: Mapping[str, str] = {}
+        """Names of organizations by id, as far as they are known."""
+        self._fields: Counter[tuple[str, str, str]] = Counter()
 
     @property
     def entries(self) -> list[Entry]:
@@ -55,19 +78,20 @@ class Report:
         """Note something a person should know although the rows were read."""
         self._add("warned", stream, organization_id, why)
 
-    def unreadable(self, stream: str, field: str) -> None:
-        """Note a date that was none and left as null."""
+    def field(self, stream: str, kind: str, field: str) -> None:
+        """Note a value that was not as the schema of its stream says: see `FIELDS`."""
         with self._lock:
-            self._unreadable[stream, field] += 1
+            key = stream, kind, field
+            if key in self._fields or len(self._fields) < MOST_FIELDS:
+                self._fields[key] += 1
 
-    def unknown(self, stream: str, field: str) -> None:
-        """Note a field that was left out of a row."""
-        with self._lock:
-            self.unknown_fields[stream, field] += 1
+    def count(self, stream: str, kind: str, field: str) -> int:
+        """Return how often that was noted."""
+        return self._fields[stream, kind, field]
 
-    def has_gaps(self, stream: str) -> bool:
-        """Was a part of this stream skipped or failed?"""
-        return any(e.stream == stream and e.outcome != "warned" for e in self.entries)
+    def mentions(self, stream: str) -> bool:
+        """Was a part of this stream skipped or failed, or anything odd about it?"""
+        return any(entry.stream == stream for entry in self.entries)
 
     @property
     def incomplete(self) -> bool:
@@ -78,22 +102,30 @@ class Report:
         """Yield the closing table: streams that share reason and organizations are one line."""
         rows = sorted(self._grouped(), key=lambda row: (_ORDER.index(row[0]), row[1]))
         for outcome, streams, organizations, why in rows[:MOST_LINES]:
-            yield f"{outcome:8} {_listed(streams)}: {_where(organizations)}: {why}"
+            yield f"{outcome:8} {listed(streams)}: {self._where(organizations)}: {why}"
         if len(rows) > MOST_LINES:
             yield f"… and {len(rows) - MOST_LINES} more lines like these"
-        for (stream, name), count in sorted(self._unreadable.items()):
-            yield f"{'null':8} {stream}: {name} held no date in {count} rows and left as null"
-        for (stream, name), count in sorted(self.unknown_fields.items()):
-            yield f"{'new':8} {stream}: {name!r} is not in the schema: left out of {count} rows"
+        yield from self._field_lines()
+
+    def _field_lines(self) -> Iterator[str]:
+        with self._lock:
+            found = sorted(self._fields.items())
+        found.sort(key=lambda one: [*FIELDS].index(one[0][1]))
+        for (stream, kind, name), count in found[:MOST_LINES]:
+            word, text = FIELDS[kind]
+            yield f"{word:8} {stream}: {text.format(name=name, count=count)}"
+        if len(found) > MOST_LINES:
+            yield f"… and {len(found) - MOST_LINES} more fields like these"
 
     def _grouped(self) -> list[tuple[Outcome, list[str], list[str | None], str]]:
-        by_reason: dict[tuple[Outcome, str, str], list[str | None]] = {}
+        by_reason: dict[tuple[Outcome, str, str], dict[str | None, None]] = {}
         examples: dict[tuple[Outcome, str, str], str] = {}
         for outcome, stream, organization_id, why in self.entries:
             text = why.removeprefix(stream).removeprefix(f" of organization {organization_id}")
             text = text.removeprefix(": ")
-            key = (outcome, re.sub(r",? request id [\w-]+", "", text), stream)
-            by_reason.setdefault(key, []).append(organization_id)
+            reason = _ID.sub("", text.replace(organization_id or "\n", ""))
+            key = (outcome, reason, stream)
+            by_reason.setdefault(key, {})[organization_id] = None
             examples.setdefault(key, text)
         together: dict[tuple[Outcome, str, tuple[str | None, ...]], list[str]] = {}
         for (outcome, reason, stream), organizations in sorted(by_reason.items()):
@@ -104,21 +136,23 @@ class Report:
             for (outcome, reason, organizations), streams in together.items()
         ]
 
+    def _where(self, organizations: list[str | None]) -> str:
+        first = organizations[0]
+        if first is None:
+            return "all organizations"
+        name = " ".join(self.names.get(first, "").split())[:LONGEST_NAME]
+        shown = f"{name} ({first})" if name.isprintable() and name else first
+        if len(organizations) == 1:
+            return f"organization {shown}"
+        return f"{len(organizations)} organizations, such as {shown}"
+
     def _add(self, outcome: Outcome, stream: str, organization_id: str | None, why: str) -> None:
         with self._lock:
             self._entries[Entry(outcome, stream, organization_id, why)] = None
 
 
-def _listed(streams: list[str]) -> str:
+def listed(streams: list[str]) -> str:
+    """Name streams, the first few if they are many."""
     if len(streams) > MOST_NAMES + 1:
         return f"{', '.join(streams[:MOST_NAMES])} and {len(streams) - MOST_NAMES} more streams"
     return ", ".join(streams)
-
-
-def _where(organizations: list[str | None]) -> str:
-    first = organizations[0]
-    if first is None:
-        return "all organizations"
-    if len(organizations) == 1:
-        return f"organization {first}"
-    return f"{len(organizations)} organizations, such as {first}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 import typing as t
 from concurrent.futures import Future, wait
 
@@ -14,6 +15,7 @@ from tap_qonto.api.transport import Transport
 from tap_qonto.auth.authenticator import authenticator_for
 from tap_qonto.sync.progress import Progress
 from tap_qonto.sync.report import Report
+from tap_qonto.sync.versions import Versions
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +24,7 @@ if t.TYPE_CHECKING:
     from tap_qonto.sync.writers import Lines
 
 ROOM = 8 * 2**20  # bytes of lines that wait for the main thread
+LINGER = 1.0  # seconds in which threads end that wait for nothing
 OVERHEAD = 2**12  # bytes that a batch takes besides
 
 _Key = tuple[str, frozenset[tuple[str, t.Any]]]
@@ -42,16 +45,19 @@ class Partitioned(t.Protocol):
         """Walk over one partition, on any thread."""
 
 
-class Stopped(BaseException):
-    """A signal asked the run to end; `signum` is its number."""
+class Stopped(SystemExit):
+    """A signal asked the run to end; `code` is 128 and its number, as shells have it."""
 
     def __init__(self, signum: int) -> None:
-        super().__init__(f"stopped by signal {signum}")
+        super().__init__(128 + signum)
         self.signum = signum
+
+    def __str__(self) -> str:
+        return f"Stopped by signal {self.signum:d}; the next run goes on from here."
 
 
 class Run:
-    """Made once per process, at the first need of the network; closed once."""
+    """Made at the first need of the network; closed once."""
 
     def __init__(
         self,
@@ -76,6 +82,10 @@ class Run:
         self.planning = threading.RLock()
         """One thread at a time finds out the partitions of a stream."""
         self.signum: int | None = None
+        self.is_closed = False
+        self.version = int(time.time())
+        """Marks the rows of this run for ACTIVATE_VERSION: seconds since 1970."""
+        self.versions = Versions(self.report)
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -171,18 +181,31 @@ class Run:
         self.signum = signum
         self.transport.stopping = True
 
-    def close(self) -> None:
+    def close(self, *, wrote: bool = True) -> None:
         """Send nothing more and let all threads end; then save what the session may hold.
+
+        `wrote` tells whether the rows that were handed over have left.
 
         Raises:
             StoreError: the newest tokens could not be written.
         """
-        self.transport.close()
+        self.is_closed = True
+        try:
+            self.transport.close()
+            if "_ahead" in self.__dict__:
+                self._ahead.close()
+            self._pool.close()
+            self.progress.close(wrote=wrote)
+            self._join()
+        finally:
+            self.authenticator.close()
+
+    def _join(self) -> None:
+        """Wait for threads that end at once; not for those that wait for an answer."""
+        until = time.monotonic() + LINGER
         if "_ahead" in self.__dict__:
-            self._ahead.close()
-        self._pool.close()
-        self.progress.close()
-        self.authenticator.close()
+            self._ahead.join(until)
+        self._pool.join(until)
 
 
 def _key(stream: Partitioned, context: Mapping[str, t.Any]) -> _Key:

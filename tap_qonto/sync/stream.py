@@ -18,8 +18,8 @@ from singer_sdk.helpers._util import utc_now
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_qonto.api.rate_limit import RateLimiterClosed
-from tap_qonto.errors import LoginRequired, QontoError, RequestDenied
-from tap_qonto.sync.rows import moment_of, timestamp
+from tap_qonto.errors import LoginRequired, OutputLost, QontoError, RequestDenied
+from tap_qonto.sync.moments import moment_of, timestamp
 from tap_qonto.sync.writers import IndexedState, Lines, RowMessage, append_line
 
 if t.TYPE_CHECKING:
@@ -27,12 +27,12 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
-    from singer_sdk.singerlib import Catalog
+    from singer_sdk.singerlib import Catalog, SchemaMessage
 
     from tap_qonto.api.prefetch import Fetch
     from tap_qonto.pagination.pages import Walk
     from tap_qonto.sync.run import Run
-    from tap_qonto.sync.writers import BufferedWriter
+    from tap_qonto.sync.writers import LineWriter
 
 ITSELF = (
     "an error of the tap itself ({}); please report it, with the log of TAP_QONTO_LOGLEVEL=DEBUG"
@@ -50,6 +50,8 @@ class PartitionedStream(Stream):
     """OAuth scopes that open it; any of them is enough."""
     known_fields: frozenset[str] = frozenset()
     """Names that Qonto is known to send; others are news, counted in the report (Q47)."""
+    is_history = False
+    """Do rows tell what was, so that they stay true when Qonto no longer gives them?"""
     needs_accounts = False
     """Does finding the partitions take `GET /v2/organization` of every organization?"""
 
@@ -216,9 +218,7 @@ class PartitionedStream(Stream):
 
         The row stays as it is: the walk compares it with others.
         """
-        if not self._emitted.issuperset(record):
-            for name in record.keys() - self._emitted - self.known_fields:
-                self.run.report.unknown(self.name, name)
+        if self._has_deselected and not self._emitted.issuperset(record):
             record = {name: record[name] for name in record if name in self._emitted}
         if self._has_deselected_below:
             record = copy.deepcopy(record)
@@ -226,6 +226,9 @@ class PartitionedStream(Stream):
         for stream_map in self.stream_maps:
             mapped = stream_map.transform(record)
             if mapped is not None:
+                if self._flattened:  # an object that is null has no column of its own
+                    names = stream_map.transformed_schema["properties"]
+                    mapped = {name: value for name, value in mapped.items() if name in names}
                 yield RowMessage(stream_map.stream_alias, mapped, self._version, self._extracted)
 
     @functools.cached_property
@@ -235,22 +238,50 @@ class PartitionedStream(Stream):
         return frozenset(name for name in names if self.mask["properties", name])
 
     @functools.cached_property
+    def _flattened(self) -> bool:
+        return any(one.flattening_enabled for one in self.stream_maps)
+
+    @functools.cached_property
+    def _has_deselected(self) -> bool:
+        return not self._emitted.issuperset(self.schema["properties"])
+
+    @functools.cached_property
     def _has_deselected_below(self) -> bool:
         top = len(("properties", "name"))
         return not all(selected for place, selected in self.mask.items() if len(place) > top)
+
+    def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
+        """Make the messages as the SDK does; a bookmark is named only where it leaves."""
+        for message in super()._generate_schema_messages():
+            names = message.schema.get("properties", {})
+            kept = [name for name in message.bookmark_properties or () if name in names]
+            message.bookmark_properties = kept or None
+            yield message
 
     # -- the SDK's loop, page by page ------------------------------------------------------
 
     def get_records(self, context: Context | None) -> Iterable[Record]:
         """Hand over the rows of a partition, for who embeds a stream; a sync writes `lines`."""
-        for rows, _ in self.read(context or {}, self.run.fetch()):
-            yield from rows
+        with self._tap.running(writes=False):  # type: ignore[attr-defined]
+            for rows, _ in self.read(context or {}, self.run.fetch()):
+                yield from rows
+
+    def sync(self, context: Context | None = None) -> None:  # type: ignore[misc]
+        """Write the stream, or one partition of it; by itself it ends as `TapQonto.sync_all`."""
+        with self._tap.running():  # type: ignore[attr-defined]
+            super().sync(context)
+
+    def begin_anew(self) -> None:
+        """Forget what belongs to an earlier run."""
+        self._contexts = None
+        for name in ("_former", "_version"):
+            self.__dict__.pop(name, None)
 
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Record, None, None]:
         """Write the lines of all partitions; what goes wrong in one stays in it."""
-        count, writer = 0, t.cast("BufferedWriter", self._tap.message_writer)
+        count, writer = 0, t.cast("LineWriter", self._tap.message_writer)
         with self.get_record_counter() as counter, self.get_sync_timer() as timer:
             for partition in [context] if context else self.partitions:
                 counter.with_context(partition)
@@ -261,6 +292,8 @@ class PartitionedStream(Stream):
                     counter.increment(lines.rows)
                     count += lines.rows
                     self._check_max_record_limit(current_record_index=count)
+        if not context and write_messages:
+            self.end_version()
         yield from ()
 
     def _isolated(self, context: Context) -> Iterator[Lines]:
@@ -273,7 +306,7 @@ class PartitionedStream(Stream):
                 self.run.progress.rows += lines.rows
                 self._remember(context, lines.upto)
                 self.run.write_state()
-        except LoginRequired:
+        except (LoginRequired, OutputLost):
             raise
         except RateLimiterClosed:
             self.run.checkpoint()
@@ -287,8 +320,6 @@ class PartitionedStream(Stream):
             self.logger.debug("Unexpected in %s", self.name, exc_info=True)
             report.failed(self.name, organization_id, ITSELF.format(type(error).__name__))
         self.run.partition_done(self.name)
-        if dict(context) == self.partitions[-1]:
-            self.end_version()
 
     def get_batch_config(self, config: Mapping[str, t.Any]) -> None:
         """None: the SDK's BATCH files go past masks and stream maps, and behind the STATE."""
@@ -305,16 +336,19 @@ class PartitionedStream(Stream):
         """The mark on the rows of this run, seconds since 1970, if the settings want it."""
         is_wanted = self.config.get("emit_activate_version_messages")
         is_whole = self.replication_method == REPLICATION_FULL_TABLE
-        return self._initialized_at // 1000 if is_wanted and is_whole else None
+        return self.run.version if is_wanted and is_whole else None
 
     def end_version(self) -> None:
-        """After the last row: let the target drop what Qonto no longer has.
-
-        Only if all was read: no shard, no selection of organizations, nothing skipped or failed.
-        """
-        if self._version is None:
-            return
-        settings, report = self.run.settings, self.run.report
-        partial = settings.shard or settings.organization_ids or report.has_gaps(self.name)
-        if not partial:
+        """After the last row: let the target drop what Qonto no longer has, if that is proven."""
+        if self._version and self.run.versions.may_activate(self.name, self._doubts()):
             self._write_activate_version_message(self._version)
+
+    def _doubts(self) -> Iterator[str]:
+        """Yield what speaks against it, but for what is so in all streams of a run."""
+        if self.is_history:
+            yield "it is a history, which Qonto can't give again"
+        if not self.partitions or self.ABORT_AT_RECORD_COUNT:
+            yield "it was not read"
+        maps = self.config.get("stream_maps") or {}
+        if any("__filter__" in one for one in maps.values() if isinstance(one, dict)):
+            yield "a __filter__ in stream_maps leaves rows out"

@@ -1,4 +1,4 @@
-"""How Singer messages leave: encoded by msgspec, buffered; STATE by time; partitions by index.
+"""How Singer messages leave: encoded by msgspec, whole lines; STATE by time; partitions by index.
 
 The SDK writes the whole STATE after every partition and looks for a partition's bookmark in a
 list: both grow with the square of the organizations (100 x 30 streams: 446 MB of STATE).
@@ -6,7 +6,6 @@ list: both grow with the square of the organizations (100 x 30 streams: 446 MB o
 
 from __future__ import annotations
 
-import sys
 import time
 import typing as t
 
@@ -16,6 +15,9 @@ from singer_sdk.helpers._state import StateWriter
 from singer_sdk.singerlib import StateMessage
 from singer_sdk.streams._state import StreamStateManager
 
+from tap_qonto.errors import OutputLost
+from tap_qonto.sync.standard import write_whole
+
 if t.TYPE_CHECKING:
     from datetime import datetime
 
@@ -24,17 +26,6 @@ if t.TYPE_CHECKING:
 
 STATE_INTERVAL = 5.0  # seconds
 STATE_SHARE = 0.01  # of the output since the last STATE is the most that the next one takes
-
-
-class OutputLost(Exception):  # noqa: N818 - nothing can be read into a target that is gone
-    """Standard output can't be written; the message says why."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(
-            "The target ended before the tap did: see its own messages."
-            if isinstance(error, BrokenPipeError)
-            else f"The output can't be written: {error.strerror}."
-        )
 
 
 class RowMessage(msgspec.Struct, tag_field="type", tag="RECORD", omit_defaults=True, gc=False):
@@ -61,30 +52,33 @@ def append_line(text: bytearray, message: RowMessage) -> None:
     text += b"\n"
 
 
-class BufferedWriter(MsgSpecWriter):
-    """Writes to stdout and flushes with every message but rows. May raise OutputLost."""
+class LineWriter(MsgSpecWriter):
+    """Writes whole lines to standard output; after one that did not leave whole, none.
+
+    Every method may raise OutputLost.
+    """
 
     written = 0
     """Bytes so far."""
+    lost: OutputLost | None = None
+    """Why nothing can be written any more."""
 
     def write_message(self, message: Message) -> None:
-        """Write one line, and let it reach the target with all before it."""
+        """Write one line."""
         self.write_lines(self.format_message(message))
-        self.flush()
 
     def write_lines(self, text: bytes | bytearray) -> None:
-        """Write whole lines."""
+        """Write whole lines: they have left when this returns."""
+        if self.lost:
+            raise self.lost
+        self.lost = OutputLost(None)  # until it is whole: no STATE may follow half a line
         try:
-            self.written += sys.stdout.buffer.write(text)
-        except OSError as error:
-            raise OutputLost(error) from None
-
-    def flush(self) -> None:
-        """Let everything written so far reach the target."""
-        try:
-            sys.stdout.flush()
-        except OSError as error:
-            raise OutputLost(error) from None
+            write_whole(text)
+        except (OSError, ValueError) as error:
+            self.lost = OutputLost(error)
+            raise self.lost from None
+        self.lost = None
+        self.written += len(text)
 
 
 class IntervalStateWriter(StateWriter):
@@ -101,7 +95,7 @@ class IntervalStateWriter(StateWriter):
     _due = 0.0  # seconds
     _worth = 0.0  # bytes written
 
-    def __init__(self, message_writer: BufferedWriter) -> None:
+    def __init__(self, message_writer: LineWriter) -> None:
         super().__init__(message_writer)
         self._output = message_writer
 
@@ -118,7 +112,6 @@ class IntervalStateWriter(StateWriter):
         line = bytes(self._output.format_message(StateMessage(self._state)))
         if line != self._line:
             self._output.write_lines(line)
-            self._output.flush()
             self._line = line
         self._worth = self._output.written + len(line) / STATE_SHARE
         self._due = time.monotonic() + STATE_INTERVAL

@@ -197,10 +197,10 @@ KILLED = """
 import io, sys
 from tap_qonto.files.store import FileStore
 store = FileStore(sys.argv[1])
-print("begins", flush=True)
 number = 0
 while True:
     number += 1
+    print("begins", number, flush=True)
     content = number.to_bytes(4, "big") * (300_000 + 3_000_000 * (number % 2))
     store.put(f"o/k/f-{number}/a.bin", io.BytesIO(content), len(content), None)
 """
@@ -213,8 +213,9 @@ def test_a_kill_at_any_moment_leaves_no_half_file_under_its_name(tmp_path: Path)
         command = [sys.executable, "-c", KILLED, str(folder)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(0.03 + 0.037 * attempt)
+            for _ in range(2 + attempt % 2):  # one file is whole, and the next under way
+                process.stdout.readline()
+            time.sleep(0.01 * attempt)
             process.kill()
         for found in FileStore(str(folder)).stored("o", "k").values():
             number = int(found.path.split("/")[2].removeprefix("f-"))

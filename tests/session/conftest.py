@@ -108,6 +108,7 @@ def no_secret_is_left_behind(
 ) -> Iterator[None]:
     """Scan every log record, and every file that the test leaves."""
     monkeypatch.setattr(refresh, "PAUSE", 0.05)  # nobody waits for seconds in a test
+    monkeypatch.setattr(refresh, "STORE_AWAY", 0)
     for name in [name for name in os.environ if name.startswith("TAP_QONTO_")]:
         monkeypatch.delenv(name)
     scan = Scan()

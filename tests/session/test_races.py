@@ -1,4 +1,4 @@
-"""Sixteen processes start together on an expired token: one refresh, and all go on."""
+"""Thirty processes start together on an expired token: one refresh, and all go on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
     from tap_qonto.settings import Settings
 
-COUNT = 16
+COUNT = 30
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -59,7 +59,7 @@ def shared(
 
 
 @DATABASES
-def test_sixteen_processes_on_an_expired_token_make_one_refresh(
+def test_thirty_processes_on_an_expired_token_make_one_refresh(
     server: TokenServer, shared: Callable[..., Settings]
 ) -> None:
     """A second refresh would also end the first one's pair: the server keeps the newest only."""
@@ -72,7 +72,7 @@ def test_sixteen_processes_on_an_expired_token_make_one_refresh(
 
 @pytest.mark.slow
 @DATABASES
-def test_sixteen_processes_on_a_fresh_seed_spend_it_once(
+def test_thirty_processes_on_a_fresh_seed_spend_it_once(
     server: TokenServer, shared: Callable[..., Settings]
 ) -> None:
     assert race(shared(refresh_token=server.seed())) == [200] * COUNT
@@ -81,7 +81,7 @@ def test_sixteen_processes_on_a_fresh_seed_spend_it_once(
 
 @pytest.mark.slow
 @DATABASES
-def test_sixteen_processes_and_a_server_that_loses_its_answers(
+def test_thirty_processes_and_a_server_that_loses_its_answers(
     server: TokenServer, shared: Callable[..., Settings]
 ) -> None:
     authenticator_for(shared(refresh_token=server.seed())).session()
@@ -94,7 +94,7 @@ def test_sixteen_processes_and_a_server_that_loses_its_answers(
 
 
 @pytest.mark.slow
-def test_sixteen_commands_started_together_all_list_the_organizations(
+def test_thirty_commands_started_together_all_list_the_organizations(
     server: TokenServer, settings: Callable[..., Settings], postgres: str, folder: Path
 ) -> None:
     """The real command, in the form in which a scheduler starts it."""

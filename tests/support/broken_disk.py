@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tap_qonto.auth import refresh
 from tap_qonto.auth.token_endpoint import Grant, TokenEndpoint
-from tap_qonto.cli import auth as cli
+from tap_qonto.cli import main as cli
 from tap_qonto.tap import TapQonto
 
 folder, moment, fault = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -84,16 +84,18 @@ def ask_and_break(endpoint: TokenEndpoint, token: str) -> Grant:
 
 if moment != "before":
     TokenEndpoint.refresh = ask_and_break  # type: ignore[method-assign]
+if moment != "mended":
+    refresh.STORE_AWAY = 0  # nobody waits for minutes in a test
 if moment == "mended":
-    save = refresh.Renewal.save_unsaved
+    save = refresh.Refresher.save_unsaved
 
-    def mend_and_save(keeper: refresh.Renewal, *, at_once: bool = False) -> None:
+    def mend_and_save(keeper: refresh.Refresher, *, at_once: bool = False) -> None:
         """The disk is mended before the process ends."""
         if at_once:
             mend_it()
         save(keeper, at_once=at_once)
 
-    refresh.Renewal.save_unsaved = mend_and_save  # type: ignore[method-assign]
+    refresh.Refresher.save_unsaved = mend_and_save  # type: ignore[method-assign]
 if sys.argv[4] == "tap":
     TapQonto.cli([])
 cli.auth(sys.argv[4:])

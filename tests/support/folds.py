@@ -1,10 +1,10 @@
-"""`RowFacts` in slow and plain words: the measure for the engine's compiled fast path."""
+"""A row as its schema promises it, in slow and plain words: the measure for the compiled path."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from functools import partial
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import simplejson
@@ -12,7 +12,10 @@ import simplejson
 from tap_qonto.api.contract import ORGANIZATIONS, endpoints, row_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+NOTHING = (None, "", [], {})
+SECRETS = {"url", "file_url", "invoice_url", "quote_url", "sign_url", "secret"}
 
 
 def folded(stream: str, row: dict[str, Any], **context: str) -> dict[str, Any]:
@@ -25,21 +28,77 @@ def folded(stream: str, row: dict[str, Any], **context: str) -> dict[str, Any]:
     for name, path in facts.fills:
         if row.get(name) is None:
             row[name] = next((box[key] for box, key in spots(row, path)), None)
-    for path, nothing in facts.nulls:
-        change(row, path, lambda value, nothing=nothing: None if value == nothing else value)
-    for paths, how in (
-        (facts.texts, text),
-        (facts.integers, integer),
-        (facts.datetimes, in_utc),
-        (facts.dates, calendar),
-        *(((path,), partial(named, name)) for path, name in facts.objects),
-    ):
-        for path in paths:
-            change(row, path, how)
-    for path in facts.secrets:
-        for box, key in list(spots(row, path)):
-            del box[key]
-    return {name: row[name] for name in facts.properties if name in row}
+    for name in {path[0] for _, path in facts.fills} - facts.schema["properties"].keys():
+        row.pop(name, None)
+    kept: dict[str, Any] = {}
+    fields = fitted(row, facts.schema, "", kept)
+    return {**fields, "unknown_fields": kept or None}
+
+
+def fitted(value: Any, schema: dict[str, Any], path: str, kept: dict[str, Any]) -> Any:
+    """What leaves of a value; what does not fit goes to `kept`, under its path."""
+    if value is None:
+        return None
+    if "x-from-text" in schema and isinstance(value, str):
+        value = {schema["x-from-text"]: value}
+    types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    kind = next(one for one in types if one != "null")
+    if kind == "object" and isinstance(value, dict):
+        return fitted_object(value, schema, path, kept) if schema.get("properties") else value
+    if kind == "array" and isinstance(value, list):
+        items = [
+            fitted(one, schema["items"], f"{path}[{number}]", kept)
+            for number, one in enumerate(value)
+        ]
+        return [one for one in items if one is not None]
+    if value == schema.get("x-null"):
+        return None
+    if isinstance(value, dict | list) and "x-text" not in schema:
+        value = harmless(value)
+    found = KINDS[schema.get("format") or kind](value)
+    if found is None and value not in NOTHING and harmless(value) not in NOTHING:
+        kept[path] = harmless(value)
+    return found
+
+
+def fitted_object(
+    value: dict[str, Any], schema: dict[str, Any], path: str, kept: dict[str, Any]
+) -> dict[str, Any]:
+    fields, result = schema["properties"], {}
+    for name, one in value.items():
+        place = f"{path}.{name}" if path else name
+        if name not in fields:
+            is_secret = name in SECRETS or re.search(SECRET_NAME, name, re.IGNORECASE)
+            if not is_secret and one not in NOTHING and harmless(one) not in NOTHING:
+                kept[place] = harmless(one)
+        elif "x-secret" not in fields[name]:
+            result[name] = fitted(one, fields[name], place, kept)
+    return result
+
+
+SECRET_NAME = (
+    "secret|token|passw|credential|authorization|signature|api_?key|private_?key"
+    "|^(pin|pan|cvv|cvc)$"
+)
+
+
+def harmless(value: Any) -> Any:
+    """Without links and secrets, at any depth; None if it is one itself."""
+    if isinstance(value, str):
+        return None if re.search("https?:/", value, re.IGNORECASE) else value
+    if isinstance(value, list):
+        return [harmless(one) for one in value if one is None or harmless(one) is not None]
+    if isinstance(value, dict):
+        return {
+            name: harmless(one)
+            for name, one in value.items()
+            if name not in SECRETS
+            and not re.search(f"{SECRET_NAME}|https?:/", name, re.IGNORECASE)
+            and (one is None or harmless(one) is not None)
+        }
+    if isinstance(value, int | Decimal) and not -(10**300) < value < 10**300:
+        return text(value)
+    return value
 
 
 def spots(row: Any, path: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
@@ -56,15 +115,6 @@ def spots(row: Any, path: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
             yield row, key
 
 
-def change(row: Any, path: tuple[str, ...], how: Callable[[Any], Any]) -> None:
-    for box, key in spots(row, path):
-        box[key] = None if box[key] is None else how(box[key])
-
-
-def named(name: str, value: Any) -> Any:
-    return {name: value} if isinstance(value, str) else value
-
-
 def text(value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -72,7 +122,33 @@ def text(value: Any) -> str:
 
 
 def integer(value: Any) -> int | None:
-    return int(value) if re.fullmatch(r"-?[0-9]+", str(value)) else None
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, dict | list):
+        return None
+    written = str(value)
+    if isinstance(value, Decimal | float) and abs(value) < 2**70 and value == int(value):
+        written = str(int(value))
+    fits = re.fullmatch(r"-?[0-9]{1,19}", written) and -(2**63) <= int(written) < 2**63
+    return int(written) if fits else None
+
+
+def number(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        pattern = r"-?[0-9]{1,300}([.][0-9]{1,300})?([eE][+-]?[0-9]{1,2})?"
+        value = Decimal(value) if re.fullmatch(pattern, value) else None
+    if isinstance(value, int | Decimal | float):
+        return value if -(10**300) < value < 10**300 else None
+    return None
+
+
+def boolean(value: Any) -> bool | None:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower())
+    is_number = isinstance(value, int | Decimal | float)
+    return bool(value) if is_number and value in (0, 1) else None
 
 
 def in_utc(value: Any) -> str | None:
@@ -97,3 +173,15 @@ def in_utc(value: Any) -> str | None:
 
 def calendar(value: Any) -> str | None:
     return value[:10] if isinstance(value, str) and in_utc(value) else None
+
+
+KINDS: dict[str, Any] = {
+    "string": text,
+    "integer": integer,
+    "number": number,
+    "boolean": boolean,
+    "date-time": in_utc,
+    "date": calendar,
+    "object": lambda _: None,
+    "array": lambda _: None,
+}

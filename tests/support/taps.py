@@ -20,7 +20,7 @@ from pathlib import Path
 
 from folds import folded
 
-from tap_qonto.api.contract import endpoints, row_facts
+from tap_qonto.api.contract import CONTRACT, endpoints
 from tap_qonto.tap import TapQonto
 
 if t.TYPE_CHECKING:
@@ -229,9 +229,15 @@ def warehouse(stream: str, *runs: Outcome) -> dict[tuple[t.Any, ...], Row]:
 
 def names(stream: str) -> tuple[str, ...]:
     """Fields of a stream, in order."""
-    return row_facts(stream).properties
+    return tuple(CONTRACT.get_schema(stream)["properties"])
 
 
 def every(qonto: Server) -> Iterator[str]:
     """Ids of all organizations."""
     return (one.id for one in qonto.bank.organizations)
+
+
+def named(qonto: Server, organization_id: str) -> str:
+    """An organization as messages name it."""
+    names = {one.id: one.name for one in qonto.bank.organizations}
+    return f"organization {names[organization_id]} ({organization_id})"
