@@ -73,6 +73,11 @@ def milliseconds(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
+def moment(text: str) -> datetime:
+    """The moment that `milliseconds` wrote."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z")
+
+
 def seconds(moment: datetime) -> str:
     """`2026-03-11T08:14:07Z`, the style of cards and direct debit (Q53)."""
     return moment.isoformat(timespec="seconds")[:19] + "Z"

@@ -7,6 +7,7 @@ import typing as t
 from threading import RLock
 
 from demo.data import (
+    abroad,
     banking,
     cards,
     getting_paid,
@@ -27,7 +28,7 @@ if t.TYPE_CHECKING:
     from demo.data.tables import Row, Table
     from demo.options import Options
 
-AREAS = (organizations, banking, cards, transfers, invoicing, payables, getting_paid)
+AREAS = (organizations, banking, cards, transfers, abroad, invoicing, payables, getting_paid)
 BUILDERS = {
     stream: getattr(area, stream) for area in AREAS for stream in BY_STREAM if hasattr(area, stream)
 }

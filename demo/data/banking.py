@@ -6,7 +6,7 @@ import typing as t
 from datetime import timedelta
 
 from demo.data.embeds import FILES, LABELS, SIGNATURE, label_row
-from demo.data.ledger import CATEGORIES
+from demo.data.transactions import CATEGORIES
 from demo.values import digits
 
 if t.TYPE_CHECKING:

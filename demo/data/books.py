@@ -6,8 +6,9 @@ import gc
 import typing as t
 from datetime import timedelta
 
-from demo.data.ledger import At, Ledger
+from demo.data.ledger import Ledger, Use
 from demo.data.tables import Row, Table
+from demo.data.transactions import At
 from demo.offer import BY_STREAM
 from demo.values import milliseconds
 
@@ -17,6 +18,16 @@ if t.TYPE_CHECKING:
     from demo.data.facts import Account, OrganizationFacts
 
     Builder = t.Callable[["Books"], list[Row]]
+
+# what a payment changes of its card
+SPENT = (
+    "payment_monthly_spent",
+    "payment_daily_spent",
+    "payment_lifespan_spent",
+    "last_activity_at",
+    "updated_at",
+    "had_operation",
+)
 
 
 class Books:
@@ -80,6 +91,12 @@ class Books:
         row["bank_accounts"] = accounts
         return row
 
+    def card_use(self, card_id: str) -> Use:
+        """What was paid with a card, which belongs to one account."""
+        self.table("transactions")
+        uses = [ledger.uses[card_id] for ledger in self._ledgers.values() if card_id in ledger.uses]
+        return uses[0] if uses else Use()
+
     def links(self, transaction_id: str) -> list[tuple[str, str]]:
         """Child links of a transaction: type and id of the child."""
         self.table("transactions")
@@ -136,11 +153,23 @@ class Books:
             row["settled_at"] = row["settled_at"] or milliseconds(now)
             ledger.settle([row])
         ledger.pending_debits += _pending(row) - (_pending(before) if before else 0)
+        if before is not None:
+            ledger.use(before, now, -1)
+        ledger.use(row, now)
+        self._show_use(row["card_id"])
         self._tables["transactions"].put(row)
         table, held = self._tables["bank_accounts"], ledger.bank_account()
         known = table.records[account_id].row()
         if any(held[name] != known[name] for name in ("balance", "authorized_balance")):
             table.put(held | {"updated_at": milliseconds(now)})
+
+    def _show_use(self, card_id: str | None) -> None:
+        """Bring a card that was read already up to what was paid with it."""
+        table = self._tables.get("cards")
+        if table is not None and card_id in table.records:
+            known = table.records[card_id].row()
+            (row,) = (one for one in self._builders["cards"](self) if one["id"] == card_id)
+            table.put(known | {name: row[name] for name in SPENT})
 
 
 def _pending(row: Row) -> int:

@@ -6,7 +6,7 @@ import typing as t
 from datetime import timedelta
 from decimal import Decimal
 
-from demo.values import plain, seconds
+from demo.values import major, plain, seconds
 
 if t.TYPE_CHECKING:
     from demo.data.books import Books
@@ -18,12 +18,16 @@ STATUSES = ("live", "live", "paused", "live", "expired", "pin_blocked", "live")
 
 
 def cards(books: Books) -> list[Row]:
-    """UTC without fraction (Q53); `discard_on` may be no real date."""
+    """UTC without fraction (Q53); `discard_on` may be no real date.
+
+    What was spent, and when last, is what the transactions say.
+    """
     facts = books.facts
     rows = []
     for number, (id_, last, member) in enumerate(facts.cards):
-        created = facts.anchor - timedelta(days=500 - 60 * number, hours=number)
-        active = facts.anchor - timedelta(days=1 + number, hours=9)
+        created = facts.anchor - timedelta(days=500 - 10 * number, hours=number)
+        use = books.card_use(id_)
+        active = f"{use.last[:19]}Z" if use.last else None
         level, status = LEVELS[number], STATUSES[number]
         flash = level == "flash"
         embossed = plain(f"{member.first_name} {member.last_name}").replace("-", " ").upper()
@@ -37,7 +41,7 @@ def cards(books: Books) -> list[Row]:
                 "mask_pan": f"512345******{last}",
                 "exp_month": str(number % 12 + 1),
                 "exp_year": str(facts.anchor.year + 2),
-                "last_activity_at": seconds(active) if number != 3 else None,
+                "last_activity_at": active,
                 "last_digits": last,
                 "ship_to_business": False,
                 "atm_option": level != "virtual",
@@ -49,23 +53,25 @@ def cards(books: Books) -> list[Row]:
                 "atm_daily_limit": 200 if number == 2 else None,
                 "atm_daily_spent": 0,
                 "atm_daily_limit_option": number == 2,
-                "payment_monthly_limit": 3000,
-                "payment_monthly_spent": Decimal(f"{412 + number}.35"),
-                "payment_daily_limit": 800 if number == 2 else None,
-                "payment_daily_spent": Decimal("64.9"),
+                "payment_monthly_limit": limit(3000, use.month),
+                "payment_monthly_spent": major(use.month),
+                "payment_daily_limit": limit(800, use.day) if number == 2 else None,
+                "payment_daily_spent": major(use.day),
                 "payment_daily_limit_option": number == 2,
-                "payment_transaction_limit": Decimal("299.5") if number == 3 else None,
+                "payment_transaction_limit": limit(300, use.most) - Decimal("0.5")
+                if number == 3
+                else None,
                 "payment_transaction_limit_option": number == 3,
                 "payment_lifespan_limit": 250 if flash else None,
-                "payment_lifespan_spent": Decimal("120.5") if flash else None,
-                "active_days": [1, 2, 3, 4, 5],
+                "payment_lifespan_spent": major(use.ever) if flash else None,
+                "active_days": [1, 2, 3, 4, 5] if number == 5 else [1, 2, 3, 4, 5, 6, 7],
                 "categories": ["transport", "atm"] if number == 5 else [],
                 "holder_id": member.id,
                 "initiator_id": facts.members[0].id,
-                "bank_account_id": facts.accounts[number % 2 % len(facts.accounts)].id,
+                "bank_account_id": facts.card_account(number).id,
                 "organization_id": facts.id,
                 "created_at": seconds(created),
-                "updated_at": seconds(active + timedelta(seconds=1)),
+                "updated_at": active or seconds(created + timedelta(days=3)),
                 "shipped_at": seconds(created + timedelta(days=2)) if number < 3 else None,
                 "shipped_lost_at": seconds(created + timedelta(days=9)) if number == 2 else None,
                 "card_type": "prepaid" if flash else "debit",
@@ -76,7 +82,7 @@ def cards(books: Books) -> list[Row]:
                 "parent_card_summary": {"id": facts.cards[0][0], "last_digits": facts.cards[0][1]}
                 if number == 5
                 else None,
-                "had_operation": True,
+                "had_operation": use.last is not None,
                 "had_pin_operation": number < 3,
                 "card_design": f"{level}.recycled.plastic.2023",
                 "type_of_print": "embossed" if number < 3 else None,
@@ -92,6 +98,11 @@ def cards(books: Books) -> list[Row]:
             }
         )
     return rows
+
+
+def limit(least: int, cents: int) -> int:
+    """A limit in whole units that `cents` keep within: `least`, or the next 500 above."""
+    return max(least, -(-(cents + 50) // 50_000) * 500)
 
 
 def appearance(level: str) -> Row:

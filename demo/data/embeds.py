@@ -52,15 +52,17 @@ def label_row(organization: OrganizationFacts, number: int) -> Row:
     }
 
 
-def vat_details(cents: int, vat_cents: int, vat: int) -> Row:
+def vat_details(taxes: t.Iterable[tuple[int, int, int]]) -> Row:
+    """One item per rate; `taxes` are rate in percent, cents with VAT and cents of VAT."""
     return {
         "items": [
             {
-                "amount": text(vat_cents),
-                "amount_cents": vat_cents,
-                "amount_excluding_vat": text(cents - vat_cents),
-                "amount_excluding_vat_cents": cents - vat_cents,
-                "rate": f"{vat}.0",
+                "amount": text(vat),
+                "amount_cents": vat,
+                "amount_excluding_vat": text(gross - vat),
+                "amount_excluding_vat_cents": gross - vat,
+                "rate": f"{rate}.0",
             }
+            for rate, gross, vat in taxes
         ]
     }

@@ -7,7 +7,7 @@ on first demand, and still refer to the rows of the others.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -57,6 +57,7 @@ class OrganizationFacts:
     empty: bool = False
     gated: bool = False
     most_accounts: int = 5
+    sibling: int | None = None  # the number of the organization it has dealings with
     place: Place = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +89,13 @@ class OrganizationFacts:
     @cached_property
     def slug(self) -> str:
         return f"{plain(self.name)}-{digits(4, self.seed, self.number, 'slug')}"
+
+    @cached_property
+    def sister(self) -> OrganizationFacts | None:
+        """The other company of the same owner; its name and accounts are what counts."""
+        if self.empty or self.sibling is None:
+            return None
+        return replace(self, number=self.sibling, sibling=self.number)
 
     @property
     def role(self) -> str:
@@ -183,6 +191,10 @@ class OrganizationFacts:
             for index in range(7)
         )
 
+    def card_account(self, index: int) -> Account:
+        """Cards pay from the main account and from savings in turn."""
+        return self.accounts[index % 2 % len(self.accounts)]
+
     def label_id(self, number: int) -> str:
         return self.uid("label", number)
 
@@ -194,6 +206,9 @@ def facts(options: Options, anchor: datetime) -> list[OrganizationFacts]:
     one, lacks plan and features.
     """
     count = options.organizations
+    # the first deals with the next that is open and not empty, where there is one
+    sisters = (0, 2) if count > 3 else (0, 1) if count > 1 else (0, 0)
+    siblings = dict(zip(sisters, sisters[::-1], strict=True)) if count > 1 else {}
     return [
         OrganizationFacts(
             options.seed,
@@ -203,6 +218,7 @@ def facts(options: Options, anchor: datetime) -> list[OrganizationFacts]:
             empty=count >= 3 and number == count - 1,
             gated=options.gates and number % 4 == 1,
             most_accounts=options.accounts,
+            sibling=siblings.get(number),
         )
         for number in range(count)
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timedelta
 
+from demo.data import plan
+from demo.data.invoice_parts import client_name, invoice_number
 from demo.values import day, digits, money, seconds
 
 if t.TYPE_CHECKING:
@@ -12,7 +14,7 @@ if t.TYPE_CHECKING:
 
 Row = dict[str, t.Any]
 METHODS = ("credit_card", "apple_pay", "paypal", "ideal")
-COLLECTED = ("completed", "completed", "returned", "completed", "refunded", "declined", "completed")
+PAYMENTS = (("paid",), ("failed", "failed", "paid"), (), (), ("pending",))  # of each link
 
 
 def _when(books: Books, number: int) -> datetime:
@@ -23,8 +25,9 @@ def payment_links(books: Books) -> list[Row]:
     facts = books.facts
     rows = []
     for number in range(0 if facts.empty else 5):
-        created = _when(books, number)
+        created = plan.link_created(facts, number)
         invoice = number % 2 == 0
+        amount = money(plan.link_cents(facts, number))
         id_ = facts.uid("payment_link", number)
         rows.append(
             {
@@ -32,7 +35,7 @@ def payment_links(books: Books) -> list[Row]:
                 "status": ("paid", "open", "expired", "canceled", "processing")[number],
                 "expiration_date": seconds(created + timedelta(days=60)),
                 "potential_payment_methods": ["credit_card", "apple_pay", "bank_transfer"],
-                "amount": money(12_900 + 1_050 * number),
+                "amount": amount,
                 "resource_type": "Invoice" if invoice else "Basket",
                 "items": None
                 if invoice
@@ -40,7 +43,7 @@ def payment_links(books: Books) -> list[Row]:
                     {
                         "title": "Atelier découverte",
                         "quantity": 1,
-                        "unit_price": money(12_900 + 1_050 * number),
+                        "unit_price": amount,
                         "vat_rate": f"{facts.place.vat}.0",  # Q52
                         "type": "service",
                         "description": "Samedi matin" if number == 1 else None,
@@ -49,8 +52,8 @@ def payment_links(books: Books) -> list[Row]:
                 ],
                 "reusable": number == 1,
                 "invoice_id": facts.uid("client_invoice", number) if invoice else None,
-                "invoice_number": f"F-{created.year}-{number + 1:03d}" if invoice else None,
-                "debitor_name": facts.place.partners[0] if invoice else None,
+                "invoice_number": invoice_number(facts, number) if invoice else None,
+                "debitor_name": client_name(facts, number) if invoice else None,
                 "created_at": seconds(created),
                 "url": f"https://pay.qonto.example/links/{id_}",
             }
@@ -62,15 +65,14 @@ def payment_link_payments(books: Books) -> list[Row]:
     """They do not name their link (Q79): `_parent` is the server's own."""
     facts = books.facts
     rows = []
-    for number, payments in enumerate(() if facts.empty else (1, 3, 0, 0, 1)):
-        for payment in range(payments):
-            status = "paid" if payment == payments - 1 else "failed"
-            created = _when(books, number) + timedelta(hours=2 + payment)
+    for number, payments in enumerate(() if facts.empty else PAYMENTS):
+        for payment, status in enumerate(payments):
+            created = plan.link_created(facts, number) + timedelta(hours=2 + payment)
             rows.append(
                 {
                     "_parent": facts.uid("payment_link", number),
                     "id": facts.uid("link_payment", number, payment),
-                    "amount": money(12_900 + 1_050 * number),
+                    "amount": money(plan.link_cents(facts, number)),
                     "status": status,
                     "payment_method": METHODS[payment % 2],
                     "created_at": seconds(created),
@@ -166,14 +168,14 @@ def sdd_collections(books: Books) -> list[Row]:
         {
             "id": facts.uid("collection", number),
             "direct_debit_subscription_id": facts.uid("sdd_subscription", number % 3),
-            "amount": money(4_900 + 1_000 * (number % 3)),
-            "collection_date": day(_when(books, number) + timedelta(days=20)),
+            "amount": money(plan.collected_cents(number)),
+            "collection_date": day(plan.collected_at(facts, number)),
             "status": status,
             "unique_mandate_reference": f"RUM-{digits(8, facts.id, number % 3)}",
             **({"reference": "Abonnement"} if number % 2 else {}),
             "status_reason": "insufficient_funds" if status == "declined" else None,
         }
-        for number, status in enumerate(COLLECTED)
+        for number, status in enumerate(plan.COLLECTED)
     ]
 
 

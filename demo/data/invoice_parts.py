@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from demo.values import digits, money
 
 if t.TYPE_CHECKING:
-    from demo.data.books import Books
+    from demo.data.facts import OrganizationFacts
 
 Row = dict[str, t.Any]
 CLIENTS = 9
@@ -23,9 +23,35 @@ GOODS = (
 )
 
 
-def embedded(books: Books, number: int) -> Row:
+def client_name(facts: OrganizationFacts, number: int) -> str:
+    """Of client `number`: companies, and every third and fourth a person."""
+    place = facts.place
+    if number % 4 < 2:
+        return place.partners[number % len(place.partners)]
+    first = place.first_names[number % len(place.first_names)]
+    return f"{first} {place.last_names[number % len(place.last_names)]}"
+
+
+def invoiced_at(facts: OrganizationFacts, number: int) -> datetime:
+    """When client invoice `number` was made."""
+    return facts.anchor - timedelta(days=380 - 26 * number, hours=3 + number)
+
+
+def invoice_number(facts: OrganizationFacts, number: int) -> str:
+    return f"F-{invoiced_at(facts, number).year}-{number + 1:03d}"
+
+
+def credited_at(facts: OrganizationFacts, number: int) -> datetime:
+    """When the credit note for client invoice `number` was made."""
+    return facts.anchor - timedelta(days=370 - 26 * number, hours=number)
+
+
+def credit_number(facts: OrganizationFacts, number: int) -> str:
+    return f"A-{credited_at(facts, number).year}-{number:03d}"
+
+
+def embedded(client: Row) -> Row:
     """The copy of a client in a document: `type` instead of `kind` (Q62)."""
-    client = books.table("clients").records[books.facts.uid("client", number)].row()
     names = (
         "id", "name", "first_name", "last_name", "email", "vat_number",
         "tax_identification_number", "address", "city", "zip_code", "province_code",
@@ -35,8 +61,7 @@ def embedded(books: Books, number: int) -> Row:
     return {"id": copy.pop("id"), "type": client["kind"], **copy}
 
 
-def issuer(books: Books) -> Row:
-    facts = books.facts
+def issuer(facts: OrganizationFacts) -> Row:
     return {
         "id": facts.id,
         "legal_name": f"{facts.name} {facts.company.legal_form}",
@@ -60,12 +85,14 @@ def issuer(books: Books) -> Row:
     }
 
 
-def items(books: Books, number: int, *, percent: bool = False) -> tuple[list[Row], int, int]:
+def items(
+    facts: OrganizationFacts, number: int, *, percent: bool = False
+) -> tuple[list[Row], int, int]:
     """One to three lines, their total and the VAT in it, in cents.
 
     VAT rates are ratios on invoices and percents on quotes (Q52).
     """
-    vat = books.facts.place.vat
+    vat = facts.place.vat
     rate = str(vat) if percent else f"0.{vat:02d}".rstrip("0")
     rows, total, taxes = [], 0, 0
     for line in range(1 + number % 3):
@@ -117,9 +144,9 @@ def lifecycle(created: datetime) -> list[Row]:
     ]
 
 
-def italian(books: Books) -> Row:
+def italian(facts: OrganizationFacts) -> Row:
     """What only documents of Italian organizations hold."""
-    if books.facts.country != "IT":
+    if facts.country != "IT":
         return {"stamp_duty_amount": None, "welfare_fund": None, "withholding_tax": None}
     return {
         "stamp_duty_amount": "2.00",

@@ -5,11 +5,16 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timedelta
 
+from demo.data import plan
 from demo.data.invoice_parts import (
     CLIENTS,
     GOODS,
     INVOICES,
+    credit_number,
+    credited_at,
     embedded,
+    invoice_number,
+    invoiced_at,
     issuer,
     italian,
     items,
@@ -25,6 +30,10 @@ Row = dict[str, t.Any]
 
 def _when(books: Books, number: int, step: float = 29) -> datetime:
     return books.facts.anchor - timedelta(days=310 - step * number, hours=5, minutes=number * 11)
+
+
+def _client(books: Books, number: int) -> Row:
+    return embedded(books.table("clients").records[books.facts.uid("client", number)].row())
 
 
 def clients(books: Books) -> list[Row]:
@@ -87,18 +96,20 @@ def client_invoices(books: Books) -> list[Row]:
     rows = []
     for number in range(0 if facts.empty else INVOICES):
         status = ("paid", "unpaid", "paid", "draft", "canceled", "unpaid")[number % 6]
-        created = facts.anchor - timedelta(days=380 - 26 * number, hours=3 + number)
+        created = invoiced_at(facts, number)
+        paid = plan.of(facts, "client_invoices", number)
         updated = created + timedelta(days=(number * 5) % 19, minutes=7)
+        updated = max([updated, *(one.settled for one in paid)])
         draft = status == "draft"
-        lines, total, taxes = items(books, number)
+        lines, total, taxes = items(facts, number)
         if draft:
             total = taxes = 0
-        client = embedded(books, number % CLIENTS)
+        client = _client(books, number % CLIENTS)
         row: Row = {
             "_imported": number % 7 == 6,
             "id": facts.uid("client_invoice", number),
             "organization_id": facts.id,
-            "number": None if draft else f"F-{created.year}-{number + 1:03d}",
+            "number": None if draft else invoice_number(facts, number),
             "purchase_order": f"PO-{number * 31}" if number % 4 == 0 else None,
             "status": status,
             "invoice_url": f"https://pay.qonto.example/invoices/{facts.uid('url', number)}",
@@ -114,7 +125,9 @@ def client_invoices(books: Books) -> list[Row]:
             "total_amount_cents": total,
             "vat_amount": money(taxes),
             "vat_amount_cents": taxes,
-            "amount_paid": money(total if status == "paid" else 0),
+            "amount_paid": money(
+                sum(one.gain for one in paid) if paid else total if status == "paid" else 0
+            ),
             "deposit_amount": None,
             "issue_date": day(created),
             "due_date": day(created + timedelta(days=30)),
@@ -124,7 +137,7 @@ def client_invoices(books: Books) -> list[Row]:
             "created_at": local(created, hours=facts.place.hours),
             "updated_at": local(min(updated, facts.anchor - timedelta(hours=4)), hours=1),
             "finalized_at": None if draft else local(created + timedelta(hours=1)),
-            "paid_at": local(updated) if status == "paid" else None,
+            "paid_at": local(paid[-1].settled if paid else updated) if status == "paid" else None,
             "discount": {"type": "percentage", "value": "0", "amount": None, "amount_cents": None}
             if number == 2
             else None,
@@ -139,11 +152,11 @@ def client_invoices(books: Books) -> list[Row]:
                 }
             ],
             "credit_notes_ids": [facts.uid("credit_note", number)] if status == "canceled" else [],
-            "organization": issuer(books),
+            "organization": issuer(facts),
             "invoice_type": "deposit" if number == 5 else "standard",
             "attachment_id": None if draft else facts.uid("invoice_pdf", number),
             "einvoicing_status": "pending" if number % 5 == 1 else None,
-            **italian(books),
+            **italian(facts),
             "payment_reporting": {"conditions": "TP02", "method": "MP08"}
             if facts.country == "IT"
             else None,
@@ -162,15 +175,15 @@ def credit_notes(books: Books) -> list[Row]:
     facts = books.facts
     rows = []
     for number in range(4, 0 if facts.empty else INVOICES, 6):
-        created = facts.anchor - timedelta(days=370 - 26 * number, hours=number)
-        lines, total, taxes = items(books, number)
+        created = credited_at(facts, number)
+        lines, total, taxes = items(facts, number)
         odd = facts.number % 4 == 2
         rows.append(
             {
                 "id": facts.uid("credit_note", number),
                 "invoice_id": facts.uid("client_invoice", number),
                 "attachment_id": facts.uid("credit_note_pdf", number),
-                "number": f"A-{created.year}-{number:03d}",
+                "number": credit_number(facts, number),
                 "issue_date": day(created),
                 **({"Invoice_issue_date": day(created), "reason": "Retour"} if odd else {}),
                 **({} if odd else {"invoice_issue_date": day(created)}),
@@ -187,9 +200,9 @@ def credit_notes(books: Books) -> list[Row]:
                 "contact_email": f"facturation@{facts.slug}.example",
                 "invoice_url": f"https://pay.qonto.example/credit/{facts.uid('url', -number)}",
                 "einvoicing_status": "pending" if number == 4 else None,
-                **italian(books),
+                **italian(facts),
                 "items": lines,
-                "client": embedded(books, number % CLIENTS),
+                "client": _client(books, number % CLIENTS),
                 "einvoicing_lifecycle_events": lifecycle(created),
             }
         )
@@ -197,13 +210,16 @@ def credit_notes(books: Books) -> list[Row]:
 
 
 def quotes(books: Books) -> list[Row]:
-    """VAT rates in percent (Q52)."""
+    """VAT rates in percent (Q52). Approved ones became the invoice of their number."""
     facts = books.facts
     rows = []
     for number in range(0 if facts.empty else 7):
-        created = _when(books, number, 41)
         status = ("approved", "pending_approval", "canceled")[number % 3]
-        lines, total, taxes = items(books, number, percent=True)
+        invoiced = status == "approved"
+        created = _when(books, number, 41)
+        if invoiced:
+            created = invoiced_at(facts, number) - timedelta(days=12)
+        lines, total, taxes = items(facts, number, percent=True)
         rows.append(
             {
                 "id": facts.uid("quote", number),
@@ -218,7 +234,7 @@ def quotes(books: Books) -> list[Row]:
                 "issue_date": day(created),
                 "expiry_date": day(created + timedelta(days=30)),
                 "created_at": local(created),
-                "approved_at": local(created + timedelta(days=4)) if status == "approved" else None,
+                "approved_at": local(created + timedelta(days=4)) if invoiced else None,
                 "canceled_at": local(created + timedelta(days=9)) if status == "canceled" else None,
                 "attachment_id": facts.uid("quote_pdf", number),
                 "quote_url": f"https://pay.qonto.example/quotes/{facts.uid('quote url', number)}",
@@ -235,12 +251,10 @@ def quotes(books: Books) -> list[Row]:
                 if number == 3
                 else None,
                 "items": lines,
-                "client": embedded(books, (number * 2) % CLIENTS),
-                "organization": issuer(books),
-                **italian(books),
-                "invoice_ids": [facts.uid("client_invoice", number)]
-                if status == "approved"
-                else [],
+                "client": _client(books, number if invoiced else (number * 2) % CLIENTS),
+                "organization": issuer(facts),
+                **italian(facts),
+                "invoice_ids": [facts.uid("client_invoice", number)] if invoiced else [],
             }
         )
     return rows

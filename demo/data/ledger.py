@@ -7,35 +7,37 @@ before plus or minus the amount, and the last one is the balance of the account.
 from __future__ import annotations
 
 import typing as t
+from collections import deque
 from datetime import datetime, timedelta
 from itertools import count
 from operator import itemgetter
 
-from demo.data.embeds import LABELS, label_row, receipt, vat_details
 from demo.data.places import ABROAD, RATES, Merchant
-from demo.values import digits, iban, major, milliseconds, plain
+from demo.data.plan import (
+    CARD,
+    DEBIT,
+    FEE,
+    INCOME,
+    REFUND,
+    SWIFT,
+    TRANSFER,
+    Kind,
+    Movement,
+    on,
+)
+from demo.data.transactions import At, Card, Row, Writer
+from demo.values import digits, major, milliseconds
 
 if t.TYPE_CHECKING:
-    import random
-
     from demo.data.facts import Account, OrganizationFacts
 
-Row = dict[str, t.Any]
-CATEGORIES = ("sales", "operations", "people", "taxes")  # of cash flow, see banking.py
-
-
-class Kind(t.NamedTuple):
-    """Of a movement; `subject` is CamelCase in live answers (Q55)."""
-
-    operation: str
-    subject: str
-    side: str = "debit"
-
-
-CARD, FEE = Kind("card", "Card"), Kind("qonto_fee", "Other")
-TRANSFER, DEBIT = Kind("transfer", "Transfer"), Kind("direct_debit", "DirectDebit")
-REFUND, INCOME = Kind("card", "Card", "credit"), Kind("income", "Income", "credit")
-SWIFT = Kind("income", "SwiftIncome", "credit")
+# where a transaction shows the other side
+DETAILS = {
+    "Transfer": "transfer",
+    "Income": "income",
+    "SwiftIncome": "swift_income",
+    "DirectDebitCollection": "direct_debit_collection",
+}
 # what happens seldom: kind, label, and the detail object that goes with it
 RARE: tuple[tuple[Kind, str, Row], ...] = (
     (
@@ -83,8 +85,17 @@ RARE: tuple[tuple[Kind, str, Row], ...] = (
         },
     ),
 )
-COLLECTION = Kind("direct_debit", "DirectDebitCollection", "credit")
-NOTES = ("Déjeuner client", "Übergabe am Freitag", "a verificar", "☕ équipe")
+UNUSED = frozenset([4, 5])  # a flash card, and one that is blocked: no payments by chance
+
+
+class Use(t.NamedTuple):
+    """What was paid with a card, in cents: since the month, the day and ever; and when last."""
+
+    month: int = 0
+    day: int = 0
+    ever: int = 0
+    most: int = 0  # at once
+    last: str | None = None  # in the style of transactions
 
 
 class Ledger:
@@ -95,30 +106,88 @@ class Ledger:
         self.balance = 0
         self.pending_debits = 0
         self.settled_at = ""  # of the newest completed row
-        self.written = 0
         self.links: dict[str, list[tuple[str, str]]] = {}  # parent id -> (link type, child id)
         self.random = organization.random(f"transactions/{account.id}")
+        self.uses: dict[str, Use] = {}  # by card
+        self._cards = [
+            (index, card)
+            for index, card in enumerate(organization.cards)
+            if organization.card_account(index).id == account.id
+        ]
+        self._bought: tuple[Merchant, int, Card] | None = None  # what may be given back
+        self.writer = Writer(organization, account, self.random)
         self._seldoms = count()
         self._cash = 0  # roughly what is left while writing; keeps the account above water
 
     def history(self, total: int) -> list[Row]:
-        """`total` rows over the last fourteen months, the newest hours before the anchor."""
+        """`total` rows over the last fourteen months, the newest hours before the anchor.
+
+        What is planned is among them, the rest is chance.
+        """
         end = self.organization.anchor - timedelta(hours=4)
         if self.account.status == "closed":
             end -= timedelta(days=200)
         start = end - timedelta(days=425)
-        step = (end - start) / max(total, 1)
+        planned = deque(on(self.organization, self.account))
+        chances = max(total - len(planned), 0)
+        step = (end - start) / max(chances, 1)
         rows: list[Row] = []
-        while len(rows) < total:
-            emitted = start + step * (len(rows) + self.random.random() * 0.8)
-            rows += self.movement(At(emitted, end), room=total - len(rows))
+        made = 0
+        while made < chances:
+            emitted = start + step * (made + self.random.random() * 0.8)
+            while planned and planned[0].at <= emitted:
+                rows.append(self._planned(planned.popleft(), end))
+            several = self.movement(At(emitted, end), room=chances - made)
+            made += len(several)
+            rows += several
+        rows += [self._planned(one, end) for one in planned]
         self.settle([row for row in rows if row["settled_at"]])
         self.pending_debits = sum(
             row["amount_cents"]
             for row in rows
             if row["status"] == "pending" and row["side"] == "debit"
         )
+        for row in rows:
+            self.use(row, self.organization.anchor)
         return rows
+
+    def use(self, row: Row, now: datetime, sign: int = 1) -> None:
+        """Count a payment by card, or with `sign` -1 no longer, in the month and day of `now`.
+
+        Money that came back does not count, nor what was declined or reversed.
+        """
+        card, moment = row["card_id"], milliseconds(now)
+        if card is None:
+            return
+        use = self.uses.get(card, Use())
+        if row["side"] == "debit" and row["status"] in {"completed", "pending"}:
+            cents, emitted = sign * row["amount_cents"], row["emitted_at"]
+            use = Use(
+                use.month + (cents if emitted[:7] == moment[:7] else 0),
+                use.day + (cents if emitted[:10] == moment[:10] else 0),
+                use.ever + cents,
+                max(use.most, cents),
+                use.last,
+            )
+        self.uses[card] = use._replace(last=max(use.last or "", row["emitted_at"]))
+
+    def _planned(self, plan: Movement, end: datetime) -> Row:
+        facts = self.organization
+        rate = facts.place.vat
+        details: Row = {}
+        if plan.party is not None:
+            details[DETAILS[plan.kind.subject]] = self.writer.account_of(plan.party)
+        row = self.writer.row(
+            At(plan.at, end), "completed", plan.kind, plan.cents, label=plan.label,
+            card=None if plan.card is None else facts.cards[plan.card],
+            taxes=() if plan.vat is None else ((rate, plan.cents, plan.vat),),
+            reference=plan.reference, category=plan.category, **details,
+        )  # fmt: skip
+        row["id"] = plan.id(facts)
+        if plan.kind is not CARD:
+            row["settled_at"] = row["updated_at"] = milliseconds(plan.settled)
+        self._cash += plan.gain
+        return row
 
     def movement(self, at: At, room: int = 1, status: str | None = None) -> list[Row]:
         """Mostly one row; a card payment abroad brings its fee along where there is `room`."""
@@ -126,12 +195,12 @@ class Ledger:
         kind, completed = self.random.random(), status == "completed"
         if completed and (self._cash < 300_000 or kind > 0.83):
             rows = [self._income(at)]
-        elif completed and kind < 0.06 and room > 1 and self.account.currency == "EUR":
+        elif completed and kind < 0.06 and room > 1 and self.account.main and self._cards:
             rows = self._abroad(at)
-        elif kind < 0.48:
+        elif kind < 0.48 and self._cards:
             rows = [self._card(at, status)]
-        elif completed and kind < 0.52:
-            rows = [self._refund(at)]
+        elif completed and kind < 0.52 and self._bought is not None:
+            rows = [self._refund(at, *self._bought)]
         elif completed and kind < 0.59:
             rows = [self._seldom(at)]
         elif kind < 0.7 and status in {"completed", "declined"}:
@@ -148,31 +217,41 @@ class Ledger:
         """Every account of some length has rows in all four states, the pending ones at its end."""
         if room <= 8 and room % 2 == 0 and not at.live and self.account.status == "active":
             return "pending"
-        if self.written % 29 == 12:
+        if self.writer.written % 29 == 12:
             return "declined"
-        return "reversed" if self.written % 47 == 20 else "completed"
+        return "reversed" if self.writer.written % 47 == 20 else "completed"
 
     def _shopping(self) -> tuple[Merchant, int]:
         shop = self.random.choice(self.organization.place.merchants)
         return shop, self.random.randrange(shop.low, shop.high)
 
     def _card(self, at: At, status: str) -> Row:
-        shop, cents = self._shopping()
-        return self._row(at, status, CARD, cents, shop=shop)
+        (shop, cents), card = self._shopping(), self._any_card()
+        if status == "completed":
+            self._bought = shop, cents, card
+        return self.writer.row(at, status, CARD, cents, shop=shop, card=card)
 
-    def _refund(self, at: At) -> Row:
-        shop, cents = self._shopping()
-        return self._row(at, "completed", REFUND, cents, shop=shop, category="refund")
+    def _refund(self, at: At, shop: Merchant, cents: int, card: Card) -> Row:
+        """Of what was bought last."""
+        self._bought = None
+        return self.writer.row(
+            at, "completed", REFUND, cents, shop=shop, card=card, category="refund"
+        )
+
+    def _any_card(self) -> Card:
+        """One of this account's that is in use."""
+        used = [card for index, card in self._cards if index not in UNUSED]
+        return self.random.choice(used or [card for _, card in self._cards])
 
     def _abroad(self, at: At) -> list[Row]:
         shop = self.random.choice(ABROAD)
         local = self.random.randrange(shop.low, shop.high)
         cents = (local * RATES[shop.currency] + 500) // 1000
-        row = self._row(
-            at, "completed", CARD, cents, shop=shop,
+        row = self.writer.row(
+            at, "completed", CARD, cents, shop=shop, card=self._any_card(),
             local_amount=major(local), local_amount_cents=local, local_currency=shop.currency,
         )  # fmt: skip
-        fee = self._row(
+        fee = self.writer.row(
             at._replace(emitted=at.emitted + timedelta(milliseconds=0 if at.live else 2100)),
             "completed", FEE, max(cents * 2 // 100, 1),
             label="Foreign exchange fee", category="fees",
@@ -182,143 +261,39 @@ class Ledger:
 
     def _income(self, at: At) -> Row:
         payer = self.random.choice(self.organization.place.partners)
-        foreign = self.account.currency != "EUR"
-        return self._row(
-            at, "completed", SWIFT if foreign else INCOME,
-            self.random.randrange(30_000, 640_000), label=payer, category="sales",
-            reference=f"FA-{self.random.randrange(9999):04d}",
-            shop=None, **{"swift_income" if foreign else "income": self._counterparty(payer)},
+        kind = INCOME if self.account.currency == "EUR" else SWIFT
+        cents = self.random.randrange(30_000, 640_000)
+        detail: Row = {DETAILS[kind.subject]: self.writer.counterparty(payer)}
+        return self.writer.row(
+            at, "completed", kind, cents, label=payer, category="sales",
+            reference=f"FA-{self.random.randrange(9999):04d}", **detail,
         )  # fmt: skip
 
     def _transfer(self, at: At, status: str) -> Row:
         payee = self.random.choice(self.organization.place.partners)
         cents = self.random.randrange(4_000, 190_000)
-        return self._row(
+        return self.writer.row(
             at, status, TRANSFER, cents, label=payee,
-            reference="Facture " + digits(5, payee, cents), transfer=self._counterparty(payee),
+            reference="Facture " + digits(5, payee, cents),
+            transfer=self.writer.counterparty(payee),
         )  # fmt: skip
 
     def _direct_debit(self, at: At, status: str) -> Row:
         label, category, low, high = self.random.choice(self.organization.place.debits)
-        return self._row(
+        return self.writer.row(
             at, status, DEBIT, self.random.randrange(low, high), label=label,
             category=category, reference="MANDAT " + digits(8, self.organization.id, label),
             direct_debit={
-                **self._counterparty(label),
+                **self.writer.counterparty(label),
                 "unique_mandate_reference": "RUM-" + digits(8, self.organization.id, label),
             },
         )  # fmt: skip
 
     def _seldom(self, at: At) -> Row:
         rare = RARE if self.organization.country == "IT" else RARE[:-1]  # pagoPA is Italian
-        dice = next(self._seldoms) % (len(rare) + 1)
         cents = self.random.randrange(2_000, 60_000)
-        if dice == len(rare):
-            payer = self.random.choice(self.organization.place.partners)
-            return self._row(
-                at, "completed", COLLECTION, cents, label=payer, category="sales",
-                reference="Abonnement", direct_debit_collection=self._counterparty(payer),
-            )  # fmt: skip
-        kind, label, detail = rare[dice]
-        return self._row(at, "completed", kind, cents, label=label, shop=None, **detail)
-
-    def _counterparty(self, name: str) -> Row:
-        place = self.organization.place
-        styles = ("IBAN", "SWIFT_BIC") if self.random.random() < 0.7 else ("iban", "bic")  # Q55
-        return {
-            "counterparty_account_number": iban(place.country, place.other_bank, name),
-            "counterparty_account_number_format": styles[0],
-            "counterparty_bank_identifier": place.other_bic,
-            "counterparty_bank_identifier_format": styles[1],
-        }
-
-    def _row(
-        self,
-        at: At,
-        status: str,
-        kind: Kind,
-        cents: int,
-        *,
-        shop: Merchant | None = None,
-        **more: t.Any,
-    ) -> Row:
-        """The row as `GET /v2/transactions` gives it with all three `includes[]`.
-
-        `settled_balance` is filled in by `settle`, in order of `settled_at`.
-        """
-        self.written += 1
-        number, organization, rng = self.written, self.organization, self.random
-        operation, side = kind.operation, kind.side
-        settled, updated = at.times(status, operation, number, rng)
-        created = at.emitted + timedelta(milliseconds=0 if at.live else rng.randrange(40, 900))
-        id_ = organization.uid("transaction", self.account.id, number)
-        vat = shop.vat if shop else 0
-        vat_cents = (cents * vat * 2 + 100 + vat) // (2 * (100 + vat)) if vat else None
-        card = (
-            rng.choice(organization.cards) if operation == "card" and organization.cards else None
-        )
-        labels = [int(rng.random() * LABELS)] if rng.random() < 0.5 else []
-        receipts = (
-            (0, 0, 1, 1, 2)[int(rng.random() * 5)] if operation in {"card", "transfer"} else 0
-        )
-        flow = CATEGORIES[0 if side == "credit" else 1]
-        return {
-            "id": id_,
-            "transaction_id": f"{organization.slug}-{self.account.number}-transaction-{number}",
-            "amount": major(cents),
-            "amount_cents": cents,
-            "settled_balance": None,
-            "settled_balance_cents": None,
-            "local_amount": major(cents),
-            "local_amount_cents": cents,
-            "side": side,
-            "operation_type": operation,
-            "currency": self.account.currency,
-            "local_currency": self.account.currency,
-            "label": shop.label if shop else "",
-            "clean_counterparty_name": shop.name if shop else None,
-            "settled_at": settled and milliseconds(settled),
-            "emitted_at": milliseconds(at.emitted),
-            "created_at": milliseconds(created),
-            "updated_at": milliseconds(updated),
-            "status": status,
-            "note": NOTES[number % len(NOTES)] if number % 11 == 5 else None,
-            "reference": None,
-            "vat_amount": major(vat_cents) if vat_cents is not None else None,
-            "vat_amount_cents": vat_cents,
-            "vat_rate": vat or None,
-            "initiator_id": card[2].id if card else None,
-            "label_ids": [organization.label_id(one) for one in labels],
-            "attachment_ids": [organization.uid("receipt", id_, one) for one in range(receipts)],
-            "attachment_lost": False,
-            "attachment_required": operation in {"card", "transfer"},
-            "card_last_digits": card[1] if card else None,
-            "card_id": card[0] if card else None,
-            "category": shop.category if shop else "other_expense",
-            "cashflow_category": {
-                "id": organization.uid("cash_flow_category", flow),
-                "name": flow.title(),
-            },
-            "cashflow_subcategory": {
-                "id": organization.uid("cash_flow_subcategory", flow, 0),
-                "name": f"{flow.title()} 1",
-            }
-            if labels
-            else None,
-            "subject_type": kind.subject,
-            "bank_account_id": self.account.id,
-            "is_external_transaction": self.account.external,
-            "logo": {
-                "small": f"https://assets.qonto.example/logos/{plain(shop.name)}-small.png",
-                "medium": f"https://assets.qonto.example/logos/{plain(shop.name)}.png",
-            }
-            if shop and shop.name
-            else None,
-            **more,
-            "attachments": [receipt(organization, id_, one, created) for one in range(receipts)],
-            "labels": [label_row(organization, one) for one in labels],
-            "vat_details": vat_details(cents, vat_cents, vat) if vat_cents is not None else None,
-        }
+        kind, label, detail = rare[next(self._seldoms) % len(rare)]
+        return self.writer.row(at, "completed", kind, cents, label=label, shop=None, **detail)
 
     def bank_account(self) -> Row:
         """The row of `/v2/bank_accounts`, as the account stands.
@@ -355,38 +330,6 @@ class Ledger:
             self.balance += row["amount_cents"] * (1 if row["side"] == "credit" else -1)
             row["settled_balance_cents"] = self.balance
             row["settled_balance"] = major(self.balance)
-
-
-class At(t.NamedTuple):
-    """When a movement happens. `live` ones, added to a running server, are done at once."""
-
-    emitted: datetime
-    end: datetime  # nothing in the books is younger
-    live: bool = False
-
-    def times(
-        self, status: str, operation: str, number: int, rng: random.Random
-    ) -> tuple[datetime | None, datetime]:
-        """`settled_at` and `updated_at`.
-
-        Cards settle in a nightly batch, and a batch leaves one `updated_at` on all its rows (Q21).
-        """
-        if self.live:
-            return (self.emitted if status == "completed" else None), self.emitted
-        if status != "completed":
-            return None, self.emitted + timedelta(seconds=rng.randrange(3, 900))
-        if operation == "card":
-            night = (self.emitted + timedelta(days=1)).replace(
-                hour=4, minute=2, second=11, microsecond=0
-            )
-            settled = min(night + timedelta(milliseconds=number % 900), self.end)
-            updated = night + timedelta(seconds=1)
-        else:
-            settled = self.emitted + timedelta(seconds=rng.randrange(20, 4_000))
-            updated = settled = min(settled, self.end)
-        if rng.random() < 0.25:  # somebody added a label, a note or a receipt later
-            updated = settled + timedelta(seconds=rng.randrange(1_000_000))
-        return settled, max(min(updated, self.end), settled)
 
 
 def _after(moment: str) -> str:

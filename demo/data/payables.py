@@ -5,7 +5,9 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
+from demo.data import plan
 from demo.data.invoice_parts import lifecycle
+from demo.data.plan import payable
 from demo.values import day, digits, iban, masked, milliseconds, money, text
 
 if t.TYPE_CHECKING:
@@ -26,22 +28,16 @@ def supplier_invoices(books: Books) -> list[Row]:
     if facts.empty:
         return []
     place, members = facts.place, facts.members
-    paid_by = [
-        record.id
-        for record in books.table("transactions").records.values()
-        if record.marks["operation_type"] == "transfer" and record.marks["status"] == "completed"
-    ]
     rows = []
     for number in range(INVOICES):
         status = STATES[number % len(STATES)]
-        created = facts.anchor - timedelta(days=300 - 22 * number, hours=5, minutes=number)
+        supplier, name, invoice, created, cents, tax = payable(facts, number)
+        payments = plan.of(facts, "supplier_invoices", number)
         updated = created + timedelta(days=number % 6, seconds=number * 311)
-        supplier = number % (SUPPLIERS + 1)
-        name = place.partners[supplier % len(place.partners)]
-        cents = 8_400 + int(digits(5, facts.id, "payable", number))
-        tax = cents - cents * 100 // (100 + place.vat)
+        updated = max([updated, *(one.settled for one in payments)])
         file = f"facture-{number + 1:03d}.pdf"
-        paid = paid_by[number * 3 % len(paid_by)] if status == "paid" and paid_by else None
+        paid = status == "paid"
+        left = cents - sum(one.cents for one in payments) if payments or not paid else 0
         credit = number == 11
         rows.append(
             {
@@ -58,7 +54,7 @@ def supplier_invoices(books: Books) -> list[Row]:
                 "e_invoice_type": "zugferd" if number % 3 == 2 else None,
                 "has_discrepancies": False,
                 "has_duplicates": number == 4,
-                "invoice_number": f"R-{number * 37 + 11}",
+                "invoice_number": invoice,
                 "supplier_id": NOBODY if supplier == SUPPLIERS else facts.uid("supplier", supplier),
                 "supplier_name": None if supplier == SUPPLIERS else name,
                 "issuer_name": name,
@@ -78,7 +74,7 @@ def supplier_invoices(books: Books) -> list[Row]:
                 "total_amount_excluding_taxes": money(cents - tax),
                 "total_tax_amount": money(tax),
                 "taxes": [{"tax_amount": text(tax), "tax_rate": str(place.vat)}],
-                "payable_amount": money(0 if paid else cents),
+                "payable_amount": money(left),
                 "total_amount_credit_notes": money(0),
                 "issue_date": day(created - timedelta(days=3)),
                 "due_date": day(created + timedelta(days=27)) if number % 5 else None,
@@ -98,18 +94,20 @@ def supplier_invoices(books: Books) -> list[Row]:
                 if number == 1
                 else [
                     {
-                        "subject_id": facts.uid("transfer", number % 5),
+                        "subject_id": facts.uid("transfer", one.id(facts)),
                         "subject_type": "transfer",
-                        "transaction_id": paid,
+                        "transaction_id": one.id(facts),
                     }
+                    for one in payments
+                ],
+                "matched_transactions_ids": [one.id(facts) for one in payments],
+                "suggested_transactions": [
+                    {"id": one.id(facts), "score": "0.62"}
+                    for one in plan.of(facts, "supplier_invoices", 5)
                 ]
-                if paid
+                if status == "to_review"
                 else [],
-                "matched_transactions_ids": [paid] if paid else [],
-                "suggested_transactions": [{"id": paid_by[0], "score": "0.62"}]
-                if status == "to_review" and paid_by
-                else [],
-                "transfer_ids": [facts.uid("transfer", number % 5)] if status == "paid" else [],
+                "transfer_ids": [facts.uid("transfer", one.id(facts)) for one in payments],
                 "request_transfer": {"id": facts.uid("request", 0), "initiator_id": members[3].id}
                 if status == "pending"
                 else None,

@@ -5,19 +5,18 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timedelta
 
-from demo.values import day, digits, iban, major, milliseconds, money, text, uid
+from demo.data import plan
+from demo.values import day, digits, iban, major, milliseconds, moment, uid
 
 if t.TYPE_CHECKING:
     from demo.data.books import Books
 
 Row = dict[str, t.Any]
 BENEFICIARIES = 6
-SETTLED = 9  # transfers that became transactions
-ABROAD = (("US", "USD", "aba"), ("GB", "GBP", "swift_code"), ("CA", "CAD", "swift_code"))
-CURRENCIES = (
-    ("US", "USD", 1), ("GB", "GBP", 2), ("CH", "CHF", 3), ("CA", "CAD", None), ("SE", "SEK", None),
-    ("NO", "NOK", None), ("JP", "JPY", None), ("AU", "AUD", None), ("NZ", "NZD", None),
-)  # fmt: skip
+NOT_SEPA = ("account_number", "routing_number", "intermediary_bank_bic", "swift_sort_code")
+SETTLED = 9  # transfers that became transactions, at least
+MARKS = ("operation_type", "status")
+PLANNED = {"supplier_invoices", "sepa_recurring_transfers"}
 RANKS = ("pending", "approved", "declined", "canceled")  # what status:asc means for requests
 
 
@@ -68,10 +67,7 @@ def beneficiaries_legacy(books: Books) -> list[Row]:
                     "iban": account["iban"],
                     "bic": account["bic"],
                     "currency": "EUR",
-                    "account_number": None,
-                    "routing_number": None,
-                    "intermediary_bank_bic": None,
-                    "swift_sort_code": None,
+                    **dict.fromkeys(NOT_SEPA),
                 },
             }
         )
@@ -99,100 +95,29 @@ def beneficiaries_legacy(books: Books) -> list[Row]:
     return rows
 
 
-def international_beneficiaries(books: Books) -> list[Row]:
-    if books.facts.empty:
-        return []
-    return [
-        {
-            "id": books.facts.uid("international", number),
-            "name": f"Overseas Partner {number + 1}",
-            "country": country,
-            "currency": currency,
-            "payment_type": kind,
-            "account_identifier": digits(9, books.facts.id, "international", number),
-            "bank_identifier": "021000021" if kind == "aba" else "BARCGB22XXX",
-            "branch_identifier": None if kind == "aba" else "20-00-00",
-            "legal_type": "LEGAL_TYPE_COMPANY",
-            "owned_by_customer": False,
-            "created_at": milliseconds(_when(books, number * 2)),
-            "updated_at": milliseconds(_when(books, number * 2)),
-        }
-        for number, (country, currency, kind) in enumerate((*ABROAD, ABROAD[0]))
-    ]
-
-
-def international_transfers(books: Books) -> list[Row]:
-    """In the form of the answer to their creation, with moments as other transfers have."""
-    facts = books.facts
-    rows = []
-    for number in range(0 if facts.empty else 3):
-        created, cents = _when(books, 4 + 2 * number), 92_100 + 4_605 * number
-        status = ("SETTLED", "DECLINED", "PROCESSING")[number]
-        done = status == "SETTLED"
-        rows.append(
-            {
-                "id": facts.uid("international transfer", number),
-                "beneficiary_id": facts.uid("international", number),
-                "bank_account_id": facts.accounts[0].id,
-                "quote_id": facts.uid("quote", "international", number),
-                "initiator_id": facts.members[0].id,
-                "source_amount": money(cents),
-                "target_amount": money(cents * 1000 // 921, "USD"),
-                "status": status,
-                "reference": f"PO {number + 31}",
-                "declined_reason": "beneficiary_bic_invalid" if status == "DECLINED" else None,
-                "transaction_id": facts.uid("transaction", facts.accounts[0].id, 20)
-                if done
-                else None,
-                "created_at": milliseconds(created),
-                "updated_at": milliseconds(created + timedelta(hours=26 - 3 * number)),
-                "processed_at": milliseconds(created + timedelta(hours=1)),
-                "completed_at": milliseconds(created + timedelta(hours=26)) if done else None,
-            }
-        )
-    return rows
-
-
-def international_currencies(books: Books) -> list[Row]:
-    """From each currency of an account; `_parent`, which rows do not name (Q43)."""
-    return [
-        {
-            "_key": f"{source}/{country}/{currency}",
-            "_parent": source,
-            "country_code": country,
-            "currency_code": currency,
-            **({"suggestion_priority": priority} if priority else {}),
-        }
-        for source in sorted({account.currency for account in books.facts.accounts})
-        for country, currency, priority in CURRENCIES
-        if currency != source
-    ]
-
-
-def international_eligibility(books: Books) -> list[Row]:
-    """Documented keys in one organization, live ones in the others (Q70)."""
-    if books.facts.number == 0:
-        return [{"eligible": "eligible", "reason": None}]
-    return [{"status": "STATUS_INELIGIBLE", "reason": "REASON_UNKNOWN"}]
-
-
 def sepa_transfers(books: Books) -> list[Row]:
     """Settled ones name their transaction (Q49); the others wait, or failed."""
     facts = books.facts
     if facts.empty:
         return []
-    done = [
+    records = books.table("transactions").records
+    plans = {one.id(facts): one.of[0] for one in plan.movements(facts)}
+    done = [records[id_].row() for id_, stream in plans.items() if stream in PLANNED]
+    others = [
         record
-        for record in books.table("transactions").records.values()
-        if record.marks["operation_type"] == "transfer" and record.marks["status"] == "completed"
-    ][-SETTLED:]
+        for id_, record in records.items()
+        if id_ not in plans and [record.marks[name] for name in MARKS] == ["transfer", "completed"]
+    ]
+    done += [record.row() for record in others[-max(SETTLED - len(done), 3) :]]
     rows = []
-    for number, record in enumerate(done):
-        paid = record.row()
+    for number, paid in enumerate(done):
+        recurs = plans.get(paid["id"]) == "sepa_recurring_transfers"
         rows.append(
             _transfer(books, number, "settled", paid["amount_cents"])
             | {
+                "id": facts.uid("transfer", paid["id"]),
                 "bank_account_id": paid["bank_account_id"],
+                "beneficiary_id": _beneficiary(books, paid["label"]),
                 "reference": paid["reference"] or "pagoPA",
                 "scheduled_date": paid["emitted_at"][:10],
                 "created_at": paid["created_at"],
@@ -200,12 +125,17 @@ def sepa_transfers(books: Books) -> list[Row]:
                 "processed_at": paid["emitted_at"],
                 "completed_at": paid["settled_at"],
                 "transaction_id": paid["id"],
-                "recurring_transfer_id": facts.uid("recurring", 0) if number == 2 else None,
+                "recurring_transfer_id": facts.uid("recurring", 0) if recurs else None,
             }
         )
-    for number, status in enumerate(("pending", "processing", "declined", "canceled"), SETTLED):
-        rows.append(_transfer(books, number, status, 10_050 + 3_777 * number))
-    return rows
+    waiting = enumerate(("pending", "processing", "declined", "canceled"), len(done))
+    return rows + [_transfer(books, n, status, 10_050 + 3_777 * n) for n, status in waiting]
+
+
+def _beneficiary(books: Books, name: str) -> str | None:
+    """The id of the beneficiary of that name; there is none for what goes to oneself or abroad."""
+    partners = books.facts.place.partners[:BENEFICIARIES]
+    return books.facts.uid("beneficiary", partners.index(name)) if name in partners else None
 
 
 def _transfer(books: Books, number: int, status: str, cents: int) -> Row:
@@ -239,12 +169,14 @@ def sepa_bulk_transfers(books: Books) -> list[Row]:
     if facts.empty:
         return []
     rows = []
-    for number in range(3):
-        created = _when(books, number * 4)
+    made = [row for row in books.table("sepa_transfers").rows() if row["status"] == "settled"]
+    for number in range(min(3, len(made) // 2)):
+        pair = made[2 * number : 2 * number + 2]
+        created = moment(min(row["created_at"] for row in pair)) - timedelta(minutes=1)
         results = [
             {
                 "client_transfer_id": uid(facts.id, "bulk item", number, item),
-                "transfer_id": facts.uid("transfer", number * 3 + item) if item != 2 else None,
+                "transfer_id": pair[item]["id"] if item != 2 else None,
                 "status": "completed" if item != 2 else "failed",
                 "errors": None if item != 2 else [{"code": "invalid_beneficiary", "detail": "…"}],
             }
@@ -271,7 +203,7 @@ def sepa_recurring_transfers(books: Books) -> list[Row]:
     facts = books.facts
     rows = []
     for number in range(0 if facts.empty else 3):
-        created, cents = _when(books, number * 3), 45_000 + 12_500 * number
+        created, cents = _when(books, number * 3), plan.RENT + 12_500 * number
         row: Row = {
             "id": facts.uid("recurring", number),
             "initiator_id": facts.members[0].id,
@@ -281,7 +213,7 @@ def sepa_recurring_transfers(books: Books) -> list[Row]:
             "amount_currency": "EUR",
             "beneficiary_id": facts.uid("beneficiary", number),
             "reference": "Loyer" if number == 0 else f"Contrat {number}",
-            "first_execution_date": day(created),
+            "first_execution_date": day(created + timedelta(days=9)),
             "last_execution_date": day(facts.anchor + timedelta(days=400)) if number == 1 else None,
             "next_execution_date": None if number == 2 else day(facts.anchor + timedelta(days=9)),
             "frequency": ("monthly", "quarterly", "weekly")[number],
@@ -292,45 +224,6 @@ def sepa_recurring_transfers(books: Books) -> list[Row]:
             row |= {"note": "Trimestre" if number == 1 else None}
             row["status"] = "canceled" if number == 2 else "active"
         rows.append(row)
-    return rows
-
-
-def external_transfers(books: Books) -> list[Row]:
-    """Text everywhere, cents included (Q51); no `updated_at` to be seen (Q39)."""
-    facts = books.facts
-    rows = []
-    for number in range(0 if facts.empty else 4):
-        created, cents = _when(books, number * 2), 120_000 + 7_505 * number
-        done = number != 3
-        rows.append(
-            {
-                "_updated_at": milliseconds(created + timedelta(days=1, minutes=number)),
-                "id": facts.uid("external", number),
-                "slug": f"{facts.slug}-external-transfer-{number + 1}",
-                "debit_iban": facts.accounts[0].iban,
-                "debit_amount": text(cents),
-                "debit_amount_cents": str(cents),
-                "debit_currency": "EUR",
-                "beneficiary_id": facts.uid("beneficiary", "abroad"),
-                "initiator_id": facts.members[0].id,
-                "credit_amount": text(cents * 100 // 92) if done else None,
-                "credit_amount_cents": str(cents * 100 // 92) if done else None,
-                "credit_currency": "USD",
-                "rate_applied": "1.0869565" if done else None,
-                "payment_purpose": "goods",
-                "reference": f"PO {number + 77}",
-                "note": "Acompte 50 %" if number == 1 else None,
-                "declined_reason": None if done else "beneficiary_bic_invalid",
-                "status": "settled" if done else "declined",
-                "scheduled_date": day(created),
-                "created_at": milliseconds(created),
-                "completed_at": milliseconds(created + timedelta(days=1)) if done else None,
-                "processed_at": milliseconds(created + timedelta(hours=1)),
-                "transaction_id": facts.uid("transaction", facts.accounts[0].id, 10)
-                if done
-                else None,
-            }
-        )
     return rows
 
 

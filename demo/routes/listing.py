@@ -65,7 +65,7 @@ def _size(endpoint: Endpoint, query: Query, options: Options) -> int:
 
 def _reached(number: int, size: int, options: Options) -> tuple[int, int]:
     """The page and size that are answered where lists are not read to any depth."""
-    if number * size > options.deepest:
+    if number > 1 and number * size > options.deepest:
         if "deep-refused" in options.odd:
             raise unprocessable("invalid_page", f"nothing behind row {options.deepest}", "page")
         if "deep-again" in options.odd:
