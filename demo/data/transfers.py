@@ -140,7 +140,7 @@ def _beneficiary(books: Books, name: str) -> str | None:
 
 def _transfer(books: Books, number: int, status: str, cents: int) -> Row:
     facts = books.facts
-    created = facts.anchor - timedelta(days=14 - number, hours=7)
+    created = facts.anchor - timedelta(days=14 - number % 13, hours=7)
     return {
         "id": facts.uid("transfer", number),
         "initiator_id": facts.members[number % 3].id,

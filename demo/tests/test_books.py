@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from demo.data import plan
+from demo.offer import ENDPOINTS
 from demo.server import running
 from demo.values import since_epoch
 
@@ -323,6 +324,17 @@ def test_notes_name_people_and_an_account_holds_another_currency(ledgers: list[L
         assert any(name in notes for name in ledger.facts.place.last_names)
         currencies = {row["currency"] for row in ledger.transactions}
         assert currencies == {"EUR", "USD"}
+
+
+def test_nothing_is_dated_after_the_books_were_opened(shared: Server) -> None:
+    """Least of all what rows are sorted by: a bookmark would run ahead of the time."""
+    for one in shared.bank.organizations:
+        opened = int(one.anchor.timestamp() * 1_000_000)
+        for endpoint in ENDPOINTS:
+            for row in shared.bank.rows(endpoint.stream, one.id, external=True):
+                for name in ("created_at", "updated_at", "emitted_at", "settled_at", "paid_at"):
+                    if row.get(name):
+                        assert since_epoch(row[name]) <= opened, (endpoint.stream, name)
 
 
 def test_small_books_are_left_to_chance() -> None:
