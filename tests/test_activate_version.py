@@ -115,6 +115,15 @@ def test_a_key_sees_one_organization_and_drops_no_other(qonto: Server) -> None:
     assert "sees one organization" in withheld(outcome)
 
 
+def test_statuses_that_are_not_read_are_not_dropped(config: Config) -> None:
+    catalog = catalog_of("labels", "transactions", full_table=["transactions"])
+    some = read(config(**VERSIONS, transaction_statuses=["completed"]), catalog=catalog)
+    assert [one["stream"] for one in some.types("ACTIVATE_VERSION")] == ["labels"]
+    assert "not sent for transactions" in some.log
+    every_status = read(config(**VERSIONS), catalog=catalog)
+    assert len(every_status.types("ACTIVATE_VERSION")) == 2
+
+
 def test_a_filter_of_a_map_drops_nothing(config: Config) -> None:
     maps = {"labels": {"__filter__": "name is None"}}
     outcome = read(config(**VERSIONS, stream_maps=maps), catalog=catalog_of("labels"))

@@ -18,6 +18,7 @@ from tap_qonto.api.responses import Request
 from tap_qonto.errors import RequestDenied, RequestFailed
 from tap_qonto.pagination.pages import Listing, Observed, Page, Query, page_of
 from tap_qonto.pagination.readers import counted, first_accepted, whole
+from tap_qonto.settings import STATUSES
 from tap_qonto.sync.moments import moment_of, timestamp
 from tap_qonto.sync.rows import row_shaper
 from tap_qonto.sync.stream import PartitionedStream
@@ -73,6 +74,13 @@ class QontoStream(PartitionedStream):
         own = [key for key in self.primary_keys if key != "organization_id"]
         self.identity: Callable[[Record], Hashable] = itemgetter(*own) if own else lambda _: None
         """What tells a row from the others of its organization, if anything does."""
+
+    def doubts(self) -> Iterator[str]:
+        """Yield why rows that did not come may not be gone."""
+        yield from super().doubts()
+        chosen = self.run.settings.transaction_statuses
+        if self.path.startswith("/v2/transactions") and not {*STATUSES}.issubset(chosen):
+            yield "transaction_statuses selects some of the transactions"
 
     # -- reading ---------------------------------------------------------------------------
 

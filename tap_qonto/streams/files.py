@@ -124,6 +124,7 @@ class Files(PerAccountStream):
     derived_from = "transactions"
     primary_keys = ("organization_id", "kind", "file_id")
     replication_key = "fetched_at"
+    is_history = True  # a file stays in the folder, whatever becomes of its document
     missed = (
         "Nothing: a file that can't be fetched is tried again by each run. One that Qonto deletes "
         "stays in your folder."

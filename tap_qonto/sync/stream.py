@@ -340,11 +340,11 @@ class PartitionedStream(Stream):
 
     def end_version(self) -> None:
         """After the last row: let the target drop what Qonto no longer has, if that is proven."""
-        if self._version and self.run.versions.may_activate(self.name, self._doubts()):
+        if self._version and self.run.versions.may_activate(self.name, self.doubts()):
             self._write_activate_version_message(self._version)
 
-    def _doubts(self) -> Iterator[str]:
-        """Yield what speaks against it, but for what is so in all streams of a run."""
+    def doubts(self) -> Iterator[str]:
+        """Yield why rows that did not come may not be gone, but for what is so in every stream."""
         if self.is_history:
             yield "it is a history, which Qonto can't give again"
         if not self.partitions or self.ABORT_AT_RECORD_COUNT:
