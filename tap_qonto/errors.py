@@ -47,6 +47,9 @@ class RequestDenied(QontoError):  # noqa: N818
     reason alone, the same for all streams and organizations that share it.
     """
 
+    lacks_scope = False
+    """Does Qonto say that the session lacks a scope? Then it does so for every organization."""
+
     def __init__(self, where: str, why: str, status: int, trace: str = "") -> None:
         super().__init__(f"{where}: {why} ({status}{trace}).")
         self.why = f"{why} ({status})"
@@ -62,7 +65,12 @@ class RequestRejected(QontoError):  # noqa: N818
 
 
 class RequestFailed(QontoError):  # noqa: N818
-    """No usable answer: 429, 5xx, a cut connection or a broken body, after all retries."""
+    """No usable answer: 429, 5xx, a cut connection or a broken body, after all retries.
+
+    `status` is 401 where one endpoint refuses a token that others accept.
+    """
+
+    status: int | None = None
 
 
 class OutputLost(QontoError):  # noqa: N818 - nothing can be read into a target that is gone

@@ -147,9 +147,11 @@ def test_an_organization_whose_accounts_are_unreadable_loses_no_other(
     qonto: Server, config: Config, second: str
 ) -> None:
     qonto.faults.add("wrong_type", path="/v2/organization$", organization=second)
+    qonto.faults.add("wrong_type", path="/v2/bank_accounts$", organization=second)
     outcome = read(config(), catalog=CATALOG)
     assert outcome.code == 1
-    assert f"failed   transactions: {named(qonto, second)}: the answer of /v2/org" in outcome.log
+    failed = f"failed   transactions: {named(qonto, second)}: bank_accounts: the answer is not the"
+    assert failed in outcome.log
     assert_whole(qonto, outcome, but=[("transactions", second)])
 
 

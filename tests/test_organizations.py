@@ -6,6 +6,7 @@ import json
 import typing as t
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -46,7 +47,7 @@ def qonto() -> Qonto:
 
 def of(qonto: Qonto, flow: str = "user", **more: t.Any) -> Organizations:
     settings = Settings.from_config({"client_id": "an-id", "client_secret": "a-secret", **more})
-    return Organizations(settings, qonto.send, lambda: flow)
+    return Organizations(settings, qonto.send, SimpleNamespace(flow=flow))
 
 
 def denied(status: int = 403) -> RequestDenied:
@@ -114,7 +115,7 @@ def test_an_id_outside_the_consent_is_named(qonto: Qonto) -> None:
 
 def test_one_organization_is_made_into_the_same_row(qonto: Qonto) -> None:
     qonto.body["organization"] |= {"name": "Acme", "legal_name": "Acme SAS", "slug": "acme"}
-    (row,) = of(qonto, flow="membership").rows()
+    (row,) = of(qonto, flow="api_key").rows()
     assert row == {
         "id": "a",
         "name": "Acme",
@@ -124,6 +125,70 @@ def test_one_organization_is_made_into_the_same_row(qonto: Qonto) -> None:
         "membership_role": None,
     }
     assert ("/v2/user_organizations", None) not in qonto.asked
+
+
+def test_who_is_refused_the_list_but_not_one_organization_is_a_membership(qonto: Qonto) -> None:
+    qonto.consent = denied()
+    session = SimpleNamespace(flow="user")
+    settings = Settings.from_config({"client_id": "an-id", "client_secret": "a-secret"})
+    found = Organizations(settings, qonto.send, session)
+    assert found.ids() == ["a"]
+    assert session.flow == "membership"
+
+
+def test_who_is_refused_both_is_told_of_the_list(qonto: Qonto) -> None:
+    qonto.consent, qonto.body = denied(), denied()
+    with pytest.raises(RequestDenied, match="why"):
+        of(qonto).ids()
+    qonto.consent = RequestFailed("broken")  # says nothing of the kind of session
+    qonto.body = {"organization": {"id": "a"}}
+    with pytest.raises(RequestFailed, match="broken"):
+        of(qonto).ids()
+
+
+def test_an_organization_with_an_odd_id_is_reported_and_the_others_are_read(qonto: Qonto) -> None:
+    told: list[tuple[str | None, str]] = []
+    odd = [{"id": "a b", "name": "Odd"}, {"id": "x\ny"}, {"id": None}, "c", {"id": 42}, {"id": "é"}]
+    qonto.consent["organizations"] += odd
+    settings = Settings.from_config({"client_id": "an-id", "client_secret": "a-secret"})
+    session = SimpleNamespace(flow="user")
+    found = Organizations(settings, qonto.send, session, failed=lambda *one: told.append(one))
+    assert found.ids() == [*IDS, "42"]
+    assert len(told) == 5
+    assert told[0] == (None, "the organization Odd came without an id that fits a header: not read")
+
+
+def test_a_list_in_pages_is_read_to_its_end(qonto: Qonto) -> None:
+    pages = [["a", "b"], ["c"], ["c"]]
+
+    def send(request: Request) -> Response:
+        number = int(dict(request.params).get("page", "1"))
+        rows = [{"id": one} for one in pages[number - 1]]
+        body = {"organizations": rows, "meta": {"next_page": number + 1}}  # and never ends
+        return Response(request, json.dumps(body).encode(), None)
+
+    qonto.send = send  # type: ignore[method-assign]
+    assert of(qonto).ids() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "listed", [[{"iban": "1"}, {"iban": "2"}], [{"id": 7}, {"iban": "2"}], None]
+)
+def test_accounts_that_come_without_id_are_those_of_the_list_of_accounts(
+    qonto: Qonto, listed: t.Any
+) -> None:
+    def send(request: Request) -> Response:
+        qonto.asked[request.path, request.organization_id] += 1
+        body: t.Any = {"organization": {"id": "a", "bank_accounts": listed}}
+        if request.path == "/v2/bank_accounts":
+            body = {"bank_accounts": [{"id": 7, "iban": "1"}, {"id": "8", "iban": "2"}]}
+        return Response(request, json.dumps(body).encode(), None)
+
+    qonto.send = send  # type: ignore[method-assign]
+    found = of(qonto)
+    for _ in range(2):
+        assert [one["id"] for one in found.accounts("a")] == ["7", "8"]
+    assert qonto.asked["/v2/bank_accounts", "a"] == 1
 
 
 # -- shards ------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tap_qonto.sync.report import MOST_FIELDS, MOST_LINES, Report
+from tap_qonto.sync.report import MOST_FIELD_LINES, MOST_FIELDS, MOST_LINES, Report
 
 
 @pytest.fixture
@@ -137,5 +137,5 @@ def test_reasons_that_differ_by_ids_alone_are_one_line(report: Report) -> None:
 def test_fields_without_end_are_told_in_a_few_lines(report: Report) -> None:
     for number in range(5000):
         report.field("labels", "new", f"name{number}")
-    assert len(lines(report)) == MOST_LINES + 1
-    assert lines(report)[-1] == f"… and {MOST_FIELDS - MOST_LINES} more fields like these"
+    assert len(lines(report)) == MOST_FIELD_LINES + 1
+    assert lines(report)[-1] == f"… and {MOST_FIELDS - MOST_FIELD_LINES} more fields like these"

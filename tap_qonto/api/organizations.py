@@ -2,24 +2,28 @@
 
 In the user flow they come from `GET /v2/user_organizations`, the consent list (Q1). A membership
 token or an API key sees one organization: the same row is made from `GET /v2/organization`.
+Which flow it is, Qonto's responses tell, and nothing else: no page and no client shows `scope` in
+the token response (2026-11), so nothing may depend on it.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import re
 import threading
 import time
 import typing as t
 from collections import Counter
 from concurrent.futures import Future
 
-from tap_qonto.api.responses import Request, Response
+from tap_qonto.api.responses import Request, Response, is_error
 from tap_qonto.errors import (
     LoginRequired,
     QontoError,
     RequestDenied,
     RequestFailed,
+    RequestRejected,
     SettingsError,
 )
 
@@ -30,27 +34,42 @@ if t.TYPE_CHECKING:
 
 Row = dict[str, t.Any]
 
+MOST_PAGES = 1000  # of a list here
+REFUSED = frozenset({401, 403, 404, 410})  # how a membership may be refused the list
 REFUSALS_IN_A_ROW = 3  # of one organization, before the consent is looked at again
 LOOK_AGAIN = 60.0  # seconds between two such looks
 
 
+class HasFlow(t.Protocol):
+    """What is known of the session; `flow` is `user`, `membership` or `api_key`."""
+
+    flow: str
+
+
 class Organizations:
-    """The organizations of one run; asks for each thing once, from any thread."""
+    """The organizations of one run; asks for each thing once, from any thread.
+
+    Sets the flow of `session` as soon as Qonto's responses tell. `failed` is told the id, if there
+    is one, and why, of each organization that can't be read.
+    """
 
     def __init__(
         self,
         settings: Settings,
         send: Callable[[Request], Response],
-        flow: Callable[[], str],
+        session: HasFlow,
         submit: Callable[[Request], Future[Response]] | None = None,
+        failed: Callable[[str | None, str], None] = lambda _id, _why: None,
     ) -> None:
         self._settings = settings
         self._send = send
         self._submit = submit or self._send_now
-        self._flow = flow
+        self._session = session
+        self._failed = failed
         self._lock = threading.Lock()
         self._rows: list[Row] | None = None
         self._responses: dict[str, Future[Response]] = {}
+        self._accounts: dict[str, list[Row]] = {}
         self._refusals: Counter[str] = Counter()
         self._consents: frozenset[str] = frozenset()
         self._looked_at: float | None = None
@@ -119,15 +138,22 @@ class Organizations:
     def accounts(self, organization_id: str) -> list[Row]:
         """Return all bank accounts, closed ones included (Q27), as `GET /v2/organization` has them.
 
+        Where it gives them without an id, as the example of Qonto's page does (2026-11), they are
+        those of `GET /v2/bank_accounts`.
+
         Raises:
             QontoError: the organization can't be read, or does not list its accounts.
         """
-        accounts = organization_of(self.body(organization_id)).get("bank_accounts")
-        if not isinstance(accounts, list) or not all(
-            isinstance(account, dict) and isinstance(account.get("id"), str) for account in accounts
-        ):
-            raise RequestFailed("the answer of /v2/organization does not list the bank accounts")
-        return accounts
+        listed = organization_of(self.body(organization_id)).get("bank_accounts")
+        listed = listed if isinstance(listed, list) else None
+        found = _by_id(listed or ())
+        if listed is not None and len(found) == len(listed):
+            return [*found.values()]
+        with self._lock:
+            if organization_id not in self._accounts:
+                others = self._pages("bank_accounts", organization_id, "bank_accounts")
+                self._accounts[organization_id] = [*{**_by_id(others), **found}.values()]
+            return self._accounts[organization_id]
 
     # -- a consent that ends in mid-run ----------------------------------------------------
 
@@ -150,14 +176,14 @@ class Organizations:
         Refusals alone are no proof: a plan or a role gives several in a row (Q2). So after some
         of them the list of consents is asked for again, at most once a minute.
         """
-        if self._refusals[organization_id] < REFUSALS_IN_A_ROW or self._flow() != "user":
+        if self._refusals[organization_id] < REFUSALS_IN_A_ROW or self._session.flow != "user":
             return False
         with self._lock:
             now = time.monotonic()
             if self._looked_at is None or now - self._looked_at >= LOOK_AGAIN:
                 self._looked_at = now
                 try:
-                    self._consents = frozenset(row["id"] for row in self._consented())
+                    self._consents = frozenset(row["id"] for row in self._listed())
                 except LoginRequired:
                     raise
                 except QontoError:
@@ -165,21 +191,56 @@ class Organizations:
             return organization_id not in self._consents
 
     def _consented(self) -> list[Row]:
-        if self._flow() != "user":
+        """Ask for the list of consents; who is refused it, but not one organization, has one."""
+        if self._session.flow == "api_key":
             return [self._single()]
-        answer = self._send(Request("user_organizations", None, "/v2/user_organizations"))
-        body = answer.body
-        rows = body.get("organizations") if isinstance(body, dict) else body
-        if not isinstance(rows, list) or not all(
-            isinstance(row, dict) and isinstance(row.get("id"), str) for row in rows
-        ):
+        try:
+            return self._listed()
+        except (RequestDenied, RequestFailed) as error:
+            if error.status not in REFUSED:
+                raise
+            try:
+                row = self._single()
+            except (RequestDenied, RequestRejected, RequestFailed):
+                raise error from None
+            self._session.flow = "membership"
+            return [row]
+
+    def _listed(self) -> list[Row]:
+        rows = self._pages("user_organizations", None, "organizations")
+        found = _by_id(rows)
+        if rows and not found:
             raise RequestFailed("user_organizations: the answer is not the list it should be.")
-        return list({row["id"]: row for row in rows}.values())
+        for row in rows:
+            if _id(row) is None:
+                name = row.get("name") if isinstance(row, dict) else None
+                what = f"the organization {name}" if isinstance(name, str) else "an organization"
+                self._failed(None, f"{what} came without an id that fits a header: not read")
+        return [*found.values()]
+
+    def _pages(self, name: str, organization_id: str | None, envelope: str) -> list[t.Any]:
+        """Read a list that is short; Qonto's pages tell of no pages here, but there may be some."""
+        rows: list[t.Any] = []
+        for number in range(1, MOST_PAGES):
+            params = (("page", str(number)),) if number > 1 else ()
+            body = self._send(Request(name, organization_id, f"/v2/{name}", params)).body
+            found = body.get(envelope) if isinstance(body, dict) else body
+            if not isinstance(found, list) or is_error(body):
+                raise RequestFailed(f"{name}: the answer is not the list it should be.")
+            new = [row for row in found if row not in rows]
+            rows += new
+            meta = body.get("meta") if isinstance(body, dict) else None
+            if not new or not (isinstance(meta, dict) and meta.get("next_page")):
+                break
+        return rows
 
     def _single(self) -> Row:
         row = organization_of(self._send(Request("organization", None, "/v2/organization")))
+        own_id = _id(row) or _id({"id": row.get("organization_id")}) or _id({"id": row.get("slug")})
+        if own_id is None:
+            raise RequestFailed("organization: the answer does not tell the organization's id.")
         return {
-            "id": row.get("id") or row.get("slug"),
+            "id": own_id,
             "name": row.get("name") or row.get("legal_name") or row.get("slug"),
             **{name: row.get(name) for name in ("legal_name", "legal_number", "legal_country")},
             "membership_role": None,
@@ -212,6 +273,19 @@ def organization_of(answer: Response) -> Row:
     """Unwrap the body of `GET /v2/organization`."""
     body = answer.body
     row = body.get("organization", body) if isinstance(body, dict) else None
-    if not isinstance(row, dict):
+    if not isinstance(row, dict) or is_error(body):
         raise RequestFailed("organization: the answer is not the object it should be.")
     return row
+
+
+def _id(row: t.Any) -> str | None:
+    """The id of a row, text or number; None if it has none that a header and a path can hold."""
+    found = row.get("id") if isinstance(row, dict) else None
+    if isinstance(found, int) and not isinstance(found, bool):
+        found = str(found)
+    return found if isinstance(found, str) and re.fullmatch(r"[!-~]{1,128}", found) else None
+
+
+def _by_id(rows: t.Iterable[t.Any]) -> dict[str, Row]:
+    """Those that have an id, each once, by it."""
+    return {found: {**row, "id": found} for row in rows if (found := _id(row)) is not None}

@@ -158,7 +158,9 @@ def refusal(
         410: "Qonto has retired it",  # Q88
     }
     if status in reasons:
-        return RequestDenied(where, reasons[status], status, told)
+        denied = RequestDenied(where, reasons[status], status, told)
+        denied.lacks_scope = status == 403 and "scope" in detail  # noqa: PLR2004 - Q85
+        return denied
     return RequestFailed(f"{where}: Qonto answers {status}{told}.")
 
 
@@ -174,6 +176,24 @@ def _error(content: bytes) -> tuple[str, str]:
         return "", ""
     code = str(first.get("code") or "")
     return (code if re.fullmatch(r"[a-z0-9_]{1,40}", code) else ""), str(first.get("detail") or "")
+
+
+def is_error(body: t.Any) -> bool:
+    """Is this body of a 200 an error all the same, and no row?
+
+    By its `errors`, or a `status` such as 500.
+    """
+    if not isinstance(body, dict):
+        return False
+    codes = [body.get(name) for name in ("status", "code", "status_code", "statusCode")]
+    return (
+        "errors" in body
+        or bool(body.get("error"))
+        or any(
+            type(code) is int and 400 <= code < 600  # noqa: PLR2004
+            for code in codes
+        )
+    )
 
 
 def trace(headers: t.Mapping[str, str]) -> str:

@@ -273,7 +273,7 @@ class Transport:
         """Make what the adapter sends. Here is less to decide than `Session.send` provides for."""
         prepared = requests.PreparedRequest()
         prepared.method = request.method
-        prepared.url = f"{self._base}{quote(request.path)}"
+        prepared.url = f"{self._base}{quote(request.path, safe='/%')}"
         if request.params:
             prepared.url += f"?{urlencode(request.params, quote_via=_quoted)}"
         prepared.headers = CaseInsensitiveDict(t.cast("dict[str, str]", self._session.headers))
@@ -305,7 +305,9 @@ class Transport:
 
         Such a stream gets no second refresh: 200 answers 401 an hour throttle the address (Q12).
         """
-        of_all = "user_organizations" if self._authenticator.flow == "user" else "organization"
+        # a membership is refused the list of organizations, but not its own
+        is_list = request.stream == "user_organizations" or self._authenticator.flow != "user"
+        of_all = "organization" if is_list else "user_organizations"
         with self._asking_elsewhere:
             if request.stream not in self._refused:
                 status, *_ = self._exchange(Request(request.stream, None, f"/v2/{of_all}"))
@@ -318,10 +320,12 @@ class Transport:
                 if status == 429 or status >= 500:  # noqa: PLR2004
                     return self._broken(f"{request}: Qonto answers 401, and {status} elsewhere.")
                 self._refused.add(request.stream)
-        return RequestFailed(
+        refused = RequestFailed(
             f"{request}: Qonto refuses here (401) a token that it accepts elsewhere. If it stays "
             "so, leave the stream out: deselect it in the catalog, or with `select` in Meltano"
         )
+        refused.status = 401
+        return refused
 
     def _broken(self, message: str) -> _Broken:
         with self._lock:

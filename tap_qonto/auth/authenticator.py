@@ -6,6 +6,7 @@ How sessions are refreshed is in `refresh`; here they are shared by the threads 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 import typing as t
@@ -45,6 +46,9 @@ class QontoAuthenticator(OAuthAuthenticator):
         self._mutex = threading.RLock()
         self._refresher: Refresher | None = None
         self._current: tuple[Session, float] | None = None  # and the monotonic end of its use
+        self.flow = "user"
+        """`user`: several organizations, header on each request. `membership`: one, no header.
+        Whoever asks for the organizations finds it out and sets it (`organizations`)."""
 
     @property
     def refresher(self) -> Refresher:
@@ -59,15 +63,11 @@ class QontoAuthenticator(OAuthAuthenticator):
 
     @property
     def granted_scopes(self) -> frozenset[str] | None:
-        """What the user consented to, or None when the server never said. May refresh."""
-        scope = self.session().scope
-        return frozenset(scope.split()) if scope else None
+        """What the user consented to, as far as the server told; None if it never did.
 
-    @property
-    def flow(self) -> str:
-        """`user` (several organizations, header on each request) or `membership` (one)."""
-        granted = self.granted_scopes
-        return "membership" if granted and USER_SCOPE not in granted else "user"
+        A hint: no page and no client shows `scope` in the token answer. May refresh.
+        """
+        return frozenset(scopes_of(self.session().scope)) or None
 
     def authenticate_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Set the header, after a refresh if the token is about to end."""
@@ -137,7 +137,7 @@ class QontoAuthenticator(OAuthAuthenticator):
 class ApiKeyAuthenticator(APIAuthenticatorBase):
     """Puts an API key on every request: one organization, no session, nothing to refresh."""
 
-    flow = "api_key"
+    flow: str = "api_key"
     granted_scopes: frozenset[str] | None = None
 
     def __init__(self, settings: Settings) -> None:
@@ -160,6 +160,11 @@ class ApiKeyAuthenticator(APIAuthenticatorBase):
 
     def close(self) -> None:
         """There is nothing to save."""
+
+
+def scopes_of(text: str | None) -> list[str]:
+    """Part the scopes of a token answer: by blanks (RFC 6749), or by commas."""
+    return re.findall(r"[^\s,]+", text or "")
 
 
 def authenticator_for(

@@ -45,21 +45,22 @@ def log_in(authorization: Authorization, *, browser: bool) -> None:
         _finish(authorization, _pasted(authorization))
 
 
-def consented(settings: Settings) -> list[Organization]:
-    """Ask Qonto which organizations the session sees: id, name and role of each."""
+def consented(settings: Settings) -> tuple[str, list[Organization]]:
+    """Ask Qonto what the session sees: its flow; id, name and role of each organization."""
     everything = dataclasses.replace(settings, organization_ids=None, shard=None)
     rate_limiter = RateLimiter(settings.rate_limits)
     authenticator = authenticator_for(settings, before_request=rate_limiter.acquire)
     transport = Transport(everything, authenticator, rate_limiter, "tap-qonto-auth")
     try:
-        rows = Organizations(everything, transport.send, lambda: authenticator.flow).rows()
+        rows = Organizations(everything, transport.send, authenticator).rows()
     finally:
         transport.close()
     authenticator.close()
-    return [
+    found: list[Organization] = [
         {"id": row["id"], "name": row.get("name") or "", "role": row.get("membership_role")}
         for row in rows
     ]
+    return authenticator.flow, found
 
 
 def table(organizations: list[Organization], marks: t.Mapping[str, str] | None = None) -> str:
@@ -147,22 +148,23 @@ def _finish(
         store.save(session, seed=settings.refresh_token)
     click.echo(f"Logged in. The session is in the token store ({store.where}).\n")
     try:
-        organizations = consented(settings)
+        flow, organizations = consented(settings)
     except QontoError as error:
         click.echo(f"The organizations can't be listed at the moment: {error}", err=True)
         if visit:
             visit.show(page("You are logged in", "The terminal tells more."))
         return
-    _note(store, organizations)
+    _note(store, flow, organizations)
     _tell(organizations, before, visit)
 
 
-def _note(store: TokenStore, organizations: list[Organization]) -> None:
-    """Keep the list with the session, for `status` and for the next login to compare with."""
+def _note(store: TokenStore, flow: str, organizations: list[Organization]) -> None:
+    """Keep both with the session, for `status` and for the next login to compare with."""
     with store.locked():
         stored = store.load()
         if stored.session and not stored.intent:
-            notes = stored.session.notes | {"organizations": organizations}
+            found = {"flow": flow, "organizations": organizations}
+            notes = stored.session.notes | found
             store.save(dataclasses.replace(stored.session, notes=notes))
 
 

@@ -208,7 +208,7 @@ def organizations(settings: Settings, *, as_json: bool) -> None:
     """List the organizations that the session can read: name, your role, id."""
     from tap_qonto.cli.login import consented, table  # noqa: PLC0415 - --help stays fast
 
-    found = consented(settings)
+    _, found = consented(settings)
     click.echo(json.dumps(found, indent=2) if as_json else table(found))
 
 

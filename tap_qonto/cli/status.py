@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from tap_qonto.auth.authenticator import USER_SCOPE
+from tap_qonto.auth.authenticator import scopes_of
 from tap_qonto.auth.refresh import (
     DAY,
     GRACE,
@@ -87,9 +87,9 @@ def status_of(settings: Settings, stored: Stored, where: str) -> Status:
     if session is None:
         return Status("login", f"There is no session: {LOGIN}.", facts)
     ends = session.refreshed_at + REFRESH_LIFETIME
-    scopes = session.scope.split() if session.scope else None
+    scopes = scopes_of(session.scope) or None
     facts |= {
-        "flow": "membership" if scopes and USER_SCOPE not in scopes else "user",
+        "flow": session.notes.get("flow"),
         "scopes": scopes,
         "consented_at": session.consented_at,
         "refreshed_at": session.refreshed_at,

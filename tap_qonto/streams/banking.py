@@ -40,7 +40,7 @@ class BankAccounts(QontoStream):
             expected = None if external else len(accounts)
         listed: set[str] = set()
         for batch in self.whole(context, fetch, expected=expected):
-            listed.update(row["id"] for row in batch.rows)
+            listed.update(row["id"] for row in batch.rows if row.get("id"))
             yield batch
         if external:
             organization_id = context["organization_id"]

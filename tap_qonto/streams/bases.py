@@ -19,7 +19,7 @@ from datetime import timedelta
 
 import msgspec
 
-from tap_qonto.api.responses import Request
+from tap_qonto.api.responses import Request, is_error
 from tap_qonto.errors import (
     RequestFailed,
 )
@@ -52,6 +52,8 @@ class OneRowStream(QontoStream):
         """Read the row."""
         del since
         body = fetch(self.request(context["organization_id"], Query())).body
+        if is_error(body):
+            raise RequestFailed(f"{self.name}: Qonto answers 200 with an error in place of the row")
         row = body.get(self.envelope, body) if isinstance(body, dict) else None
         yield Records([self.one_row(row, context["organization_id"])])
         return None
@@ -61,7 +63,7 @@ class OneRowStream(QontoStream):
         if not isinstance(row, dict) or row.keys().isdisjoint(self.known_fields):
             raise RequestFailed(f"{self.name}: the answer is not the object it should be")
         shaped: Record = self._shape(row, organization_id)
-        self._require_keys([shaped])
+        self._look_for_keys([shaped])
         return shaped
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import typing as t
 from operator import itemgetter
 from types import MappingProxyType
+from urllib.parse import quote
 
 from singer_sdk.schema.source import StreamSchema
 
-from tap_qonto.api.contract import CONTRACT, derived_facts, endpoints, row_facts
-from tap_qonto.api.responses import Request
-from tap_qonto.errors import RequestDenied, RequestFailed
+from tap_qonto.api.contract import CONTRACT, UNKNOWN_FIELDS, derived_facts, endpoints, row_facts
+from tap_qonto.api.responses import Request, is_error
+from tap_qonto.errors import RequestDenied, RequestFailed, RequestRejected
 from tap_qonto.pagination.pages import Listing, Observed, Page, Query, page_of
 from tap_qonto.pagination.readers import counted, first_accepted, whole
 from tap_qonto.settings import STATUSES
@@ -24,7 +25,7 @@ from tap_qonto.sync.rows import row_shaper
 from tap_qonto.sync.stream import PartitionedStream
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from singer_sdk.helpers.types import Record
@@ -35,6 +36,7 @@ if t.TYPE_CHECKING:
     from tap_qonto.sync.fit import Kind
 
 Params = tuple[tuple[str, t.Any], ...]
+PLACE = frozenset({"organization_id", UNKNOWN_FIELDS})  # what every row has
 USUAL = 100  # rows of a page that every list takes
 BARE: Params = (("sort_by", ""), ("includes[]", ""), ("per_page", ""))
 
@@ -101,6 +103,18 @@ class QontoStream(PartitionedStream):
         organizations.answered(organization_id)
         return upto
 
+    def lacks_scope(self) -> bool:
+        """Try with one organization: a refusal that names a scope holds for all of them."""
+        ids = self.run.organizations.ids()
+        try:
+            if ids and "{" not in self.path:
+                self.run.transport.send(self.request(ids[0], Query(size=1)))
+        except RequestDenied as error:
+            return error.lacks_scope
+        except (RequestRejected, RequestFailed):
+            return False
+        return False
+
     def walk(
         self,
         context: Mapping[str, t.Any],
@@ -150,7 +164,7 @@ class QontoStream(PartitionedStream):
             params |= {"page": str(query.number), "per_page": str(query.size)}
         for name, value in extra:
             if name.startswith("{"):
-                path = path.replace(name, value)
+                path = path.replace(name, quote(value, safe=""))
             else:
                 params[name] = value
         pairs = tuple(
@@ -164,7 +178,7 @@ class QontoStream(PartitionedStream):
     def rows_of(self, body: t.Any) -> list[Record]:
         """Unwrap the rows of a response: under the envelope, under another name, or bare (Q69)."""
         rows = body.get(self.envelope) if isinstance(body, dict) else body
-        if rows is None and isinstance(body, dict) and "errors" not in body:
+        if rows is None and isinstance(body, dict) and not is_error(body):
             lists = [value for value in body.values() if isinstance(value, list)]
             rows = lists[0] if len(lists) == 1 else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -182,7 +196,7 @@ class QontoStream(PartitionedStream):
                 if row.get(name) is None:
                     row[name] = value
         rows = [self._shape(row, organization_id) for row in rows]
-        self._require_keys(rows)
+        self._look_for_keys(rows, given)
         return rows
 
     def key(self, row: Record, field: str | None = None) -> datetime | None:
@@ -193,10 +207,20 @@ class QontoStream(PartitionedStream):
     def _tell(self, kind: Kind, field: str) -> None:
         self.run.report.field(self.name, kind, field)
 
-    def _require_keys(self, rows: list[Record]) -> None:
+    def _look_for_keys(self, rows: list[Record], given: Iterable[str] = ()) -> None:
+        """Note if rows lack their key: they are set aside when the others leave.
+
+        They stay in the page until then, since pages are judged by how many rows they have. Rows
+        of which nothing is known but what was `given` are no rows.
+        """
         for name in self.primary_keys:
             if None in [row.get(name) for row in rows]:
-                raise RequestFailed(f"{self.name}: a row came without its key ({name})")
+                unsaid = PLACE.union(given)
+                if all(row[one] is None for row in rows for one in row.keys() - unsaid):
+                    raise RequestFailed(f"{self.name}: the answer is not the list it should be")
+                self.has_keyless = True
+                for row in rows:
+                    row.setdefault(name, None)
 
 
 class QontoListing(Listing):

@@ -193,7 +193,8 @@ class Files(PerAccountStream):
         self.archive  # noqa: B018 - made by one thread, for all
         result = []
         for name, stream in self.sources.items():
-            if missing := self.run.missing_scope(stream.scopes):
+            missing = self.run.missing_scope(stream.scopes)
+            if missing and stream.lacks_scope():
                 self.run.report.denied(self.name, None, f"{name}: {missing}")
                 continue
             by_account = isinstance(stream, PerAccountStream)
@@ -281,6 +282,8 @@ class _Partition:
         """
         seen = {*known, *self._coming}
         for row in rows:
+            if row.get("id") is None:  # its own stream tells
+                continue
             for document in self._source.documents(row):
                 key = (document.kind, document.file_id)
                 if document.kind not in self._looked_for or key in seen:

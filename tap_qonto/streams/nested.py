@@ -38,6 +38,7 @@ if t.TYPE_CHECKING:
 
 
 NOT_FOUND = 404
+NO_PATH = frozenset({None, "", ".", ".."})  # ids that no address can hold
 TRIES = 3  # accounts that are asked whether statuses come together
 
 
@@ -181,6 +182,14 @@ class PerRowStream(QontoStream):
         """Whether this parent row can have rows here."""
         return True
 
+    def _has_path(self, row: Record) -> bool:
+        """Whether an address can be made for the list of this parent row; told if not."""
+        parent_id = row.get(self._parent_facts["from"])
+        if parent_id in NO_PATH:
+            where = row.get("organization_id")
+            self.run.report.set_aside(self.parent.name, where, self._parent_facts["from"])
+        return parent_id not in NO_PATH
+
     def expected(self, row: Record) -> int | None:  # noqa: ARG002
         """How many rows hang on a parent row, if it tells."""
         return None
@@ -201,7 +210,7 @@ class PerRowStream(QontoStream):
                     expected=self.expected(row),
                 )
                 for row in batch.rows
-                if self.wanted(row)
+                if self.wanted(row) and self._has_path(row)
             ]
             upcoming = deque(lists)
             for listing in lists:
@@ -241,7 +250,7 @@ class PerCurrencyStream(QontoStream):
         if self.offered:
             parent = t.cast("PerCurrencyStream", self._tap.streams["international_currencies"])
             walk = parent.walk(context, fetch.branch(), None)
-            currencies = {row["currency_code"] for batch in walk for row in batch.rows}
+            currencies = {row.get("currency_code") for batch in walk for row in batch.rows}
         of = endpoints()[self.name].parent
         lists = {
             currency: QontoListing(

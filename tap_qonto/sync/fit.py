@@ -126,22 +126,27 @@ class Fields:
 
 
 class Items:
-    """Makes the items of lists fit, in place. What does not fit leaves the list, nulls too."""
+    """Makes the items of lists fit, in place. What does not fit leaves the list."""
 
     def __init__(self, schema: Schema, hidden: frozenset[str]) -> None:
         self._field = _field(schema, hidden)
+        self._takes_null = "null" in schema["type"]
         self._hidden = hidden
 
     def __call__(self, values: list[t.Any]) -> list[Odd]:
         """Make `values` fit; say what was odd about them."""
         odd: list[Odd] = []
+        fitting: list[t.Any] = []
         for number, value in enumerate(values):
-            if value is None:
+            found: t.Any = None
+            if value is not None:
+                found, told = _fitted(value, self._field, self._hidden)
+                odd += [one.below(number) for one in told]
+            elif not self._takes_null:
                 odd.append(Odd("item", (number,)))
-                continue
-            values[number], found = _fitted(value, self._field, self._hidden)
-            odd += [one.below(number) for one in found]
-        values[:] = [value for value in values if value is not None]
+            if found is not None or (value is None and self._takes_null):
+                fitting.append(found)
+        values[:] = fitting
         return odd
 
 
@@ -328,7 +333,7 @@ def _finish(schema: Schema, dropped: Iterable[str] = ()) -> Callable[[t.Any], bo
     """Compile what no type can say of an object or a list; None if that is nothing."""
     if "items" in schema:
         inner = _finish(schema["items"])
-        return inner and (lambda values: all(map(inner, values)))
+        return inner and (lambda values: all(one is None or inner(one) for one in values))
     properties: dict[str, Schema] = schema.get("properties", {})
     gone = [*dropped, *(name for name, field in properties.items() if "x-secret" in field)]
     whole = [name for name, field in properties.items() if "x-integer" in field]

@@ -18,6 +18,7 @@ LONGEST_NAME = 40  # characters of an organization's name
 _ID = re.compile(
     r",? request id [\w-]+|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE
 )
+MOST_FIELD_LINES = 100
 MOST_FIELDS = 1000  # that are counted
 
 FIELDS = {
@@ -58,13 +59,18 @@ class Report:
         self._entries: dict[Entry, None] = {}
         self.names: Mapping[str, str] = {}
         """Names of organizations by id, as far as they are known."""
+        self._set_aside: Counter[tuple[str, str | None, str]] = Counter()
         self._fields: Counter[tuple[str, str, str]] = Counter()
 
     @property
     def entries(self) -> list[Entry]:
         """Everything noted, each once, in the order in which it came."""
         with self._lock:
-            return list(self._entries)
+            aside = [
+                Entry("warned", stream, where, f"{count} rows without {key}, their key: set aside")
+                for (stream, where, key), count in self._set_aside.items()
+            ]
+            return [*self._entries, *aside]
 
     def denied(self, stream: str, organization_id: str | None, why: str) -> None:
         """Note a refusal by Qonto: skipped or failed, as `on_denied` says."""
@@ -77,6 +83,11 @@ class Report:
     def warned(self, stream: str, organization_id: str | None, why: str) -> None:
         """Note something a person should know although the rows were read."""
         self._add("warned", stream, organization_id, why)
+
+    def set_aside(self, stream: str, organization_id: str | None, key: str) -> None:
+        """Note a row that came without its key, which no target takes."""
+        with self._lock:
+            self._set_aside[stream, organization_id, key] += 1
 
     def field(self, stream: str, kind: str, field: str) -> None:
         """Note a value that was not as the schema of its stream says: see `FIELDS`."""
@@ -111,11 +122,11 @@ class Report:
         with self._lock:
             found = sorted(self._fields.items())
         found.sort(key=lambda one: [*FIELDS].index(one[0][1]))
-        for (stream, kind, name), count in found[:MOST_LINES]:
+        for (stream, kind, name), count in found[:MOST_FIELD_LINES]:
             word, text = FIELDS[kind]
             yield f"{word:8} {stream}: {text.format(name=name, count=count)}"
-        if len(found) > MOST_LINES:
-            yield f"… and {len(found) - MOST_LINES} more fields like these"
+        if len(found) > MOST_FIELD_LINES:
+            yield f"… and {len(found) - MOST_FIELD_LINES} more fields like these"
 
     def _grouped(self) -> list[tuple[Outcome, list[str], list[str | None], str]]:
         by_reason: dict[tuple[Outcome, str, str], dict[str | None, None]] = {}

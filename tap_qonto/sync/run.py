@@ -74,7 +74,11 @@ class Run:
         self.transport = Transport(settings, self.authenticator, self.rate_limiter, user_agent)
         self._pool = RequestPool(self.transport.send, settings.concurrency)
         self.organizations = Organizations(
-            settings, self.transport.send, lambda: self.authenticator.flow, self._pool.submit
+            settings,
+            self.transport.send,
+            self.authenticator,
+            self._pool.submit,
+            functools.partial(self.report.failed, "user_organizations"),
         )
         self.progress = Progress(self.rate_limiter)
         self._streams = streams
@@ -150,7 +154,10 @@ class Run:
             raise
 
     def missing_scope(self, scopes: tuple[str, ...]) -> str | None:
-        """Say which scope the session lacks; None if one of `scopes` was granted, or unknown."""
+        """Say which scope the session seems to lack; None if one was told, or none was told at all.
+
+        What was told may be incomplete: it is a reason to try with one organization first.
+        """
         granted = self.authenticator.granted_scopes
         if granted is None or not scopes or granted.intersection(scopes):
             return None

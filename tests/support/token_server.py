@@ -66,6 +66,7 @@ class TokenServer:
     access_tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     consent: dict[str, str] = field(default_factory=dict)  # e.g. {"error": "access_denied"}
+    is_membership: bool = False  # the latest consent was for one organization
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def now(self) -> float:
@@ -211,6 +212,8 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(401, {"errors": [{"code": "unauthorized"}]})
             elif url.path == "/v2/organization":
                 self._answer(200, {"organization": self.book.organizations[0]})
+            elif self.book.is_membership:
+                self._answer(403, {"errors": [{"code": "forbidden"}]})
             else:
                 self._answer(200, {"organizations": self.book.organizations})
         else:
@@ -222,6 +225,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             code = f"ory_ac_{MARK}_{secrets.token_urlsafe(12)}"
             self.book.codes[code] = query
+            self.book.is_membership = query.get("identity_type") != "user"
             answer = {"code": code}
         target = f"{query['redirect_uri']}?{urlencode(answer | {'state': query['state']})}"
         self._answer(302, {}, {"Location": target})
