@@ -10,11 +10,22 @@ import requests
 
 from demo.command import parser
 from demo.odd import ODD, checked
+from demo.server import running
+from demo.tests.conftest import Client
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from demo.tests.conftest import Client, Row
+    from demo.tests.conftest import Row
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """Of a server with books large enough to have paid invoices (`demo.data.plan.ENOUGH`)."""
+    with running(seed=7) as server:
+        one = Client(server)
+        yield one
+        one.close()
 
 
 def ask(client: Client, path: str, **query: t.Any) -> t.Any:
@@ -127,8 +138,10 @@ def test_an_oddity_changes_what_it_says_and_only_while_it_is_asked_for(
     options.deepest = 4
     assert not CHECKS[name](client)
     options.odd = frozenset([name])
-    assert CHECKS[name](client)
-    options.odd = frozenset()
+    try:
+        assert CHECKS[name](client)
+    finally:
+        options.odd = frozenset()
     assert not CHECKS[name](client)
 
 
