@@ -216,5 +216,8 @@ class SearchStream(QontoStream):
         """Put the page into the body."""
         size = {"per_page": query.size} if ("per_page", "") not in extra else {}
         paging = {"page": query.number, **size}
-        body = msgspec.json.encode({**self.search, "pagination": paging})
+        search = dict(self.search)
+        if ("sort_by", "") in extra:
+            search.pop("sort", None)
+        body = msgspec.json.encode({**search, "pagination": paging})
         return Request(self.name, organization_id, self.path, (), "POST", body)

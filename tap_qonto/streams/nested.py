@@ -7,6 +7,7 @@ PerCurrencyStream      one list per currency
 
 from __future__ import annotations
 
+import functools
 import threading
 import typing as t
 from collections import deque
@@ -25,7 +26,7 @@ from tap_qonto.pagination.readers import (
     whole,
 )
 from tap_qonto.streams.bases import UpdatedStream
-from tap_qonto.streams.client import QontoListing, QontoStream
+from tap_qonto.streams.client import BARE, Params, QontoListing, QontoStream
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,30 +198,22 @@ class PerRowStream(QontoStream):
     def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
         """Read the lists of all parent rows, several ahead."""
         del since
-        of = self._parent_facts
         asked, gone = 0, []
         for batch in self.parent.walk(context, fetch.branch(), since=None):
-            lists = [
-                QontoListing(
-                    self,
-                    context,
-                    fetch.branch(),
-                    (("{" + of["param"] + "}", row[of["from"]]),),
-                    given={of["property"]: row[of["from"]]},
-                    expected=self.expected(row),
-                )
-                for row in batch.rows
-                if self.wanted(row) and self._has_path(row)
-            ]
+            rows = [row for row in batch.rows if self.wanted(row) and self._has_path(row)]
+            lists = [self._listing(context, fetch, row) for row in rows]
             upcoming = deque(lists)
-            for listing in lists:
+            for row, listing in zip(rows, lists, strict=True):
                 while upcoming and upcoming[0].ahead(Query(size=upcoming[0].size)):
                     upcoming.popleft()
                 if upcoming and upcoming[0] is listing:
                     upcoming.popleft()
                 asked += 1
                 try:
-                    yield from whole(listing) if listing.sort_field else counted(listing)
+                    yield from self.accepted(
+                        functools.partial(whole if listing.sort_field else counted, listing),
+                        functools.partial(self._plainly, context, fetch, row),
+                    )
                 except RequestDenied as error:
                     if error.status != NOT_FOUND:
                         raise
@@ -230,6 +223,22 @@ class PerRowStream(QontoStream):
         if gone:
             self.logger.info("%d rows were deleted while %s was read.", len(gone), self.name)
         return None
+
+    def _listing(
+        self, context: Mapping[str, t.Any], fetch: Fetch, row: Record, more: Params = ()
+    ) -> QontoListing:
+        of = self._parent_facts
+        return QontoListing(
+            self,
+            context,
+            fetch.branch(),
+            (("{" + of["param"] + "}", row[of["from"]]), *more),
+            given={of["property"]: row[of["from"]]},
+            expected=self.expected(row),
+        )
+
+    def _plainly(self, context: Mapping[str, t.Any], fetch: Fetch, row: Record) -> Walk:
+        return counted(self._listing(context, fetch, row, BARE))
 
 
 class PerCurrencyStream(QontoStream):

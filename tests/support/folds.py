@@ -50,7 +50,9 @@ def fitted(value: Any, schema: dict[str, Any], path: str, kept: dict[str, Any]) 
             fitted(one, schema["items"], f"{path}[{number}]", kept)
             for number, one in enumerate(value)
         ]
-        return [one for one in items if one is not None]
+        takes_null = "null" in schema["items"]["type"]
+        both = zip(items, value, strict=True)
+        return [one for one, sent in both if one is not None or (sent is None and takes_null)]
     if value == schema.get("x-null"):
         return None
     if isinstance(value, dict | list) and "x-text" not in schema:
