@@ -61,15 +61,16 @@ class Odd(t.NamedTuple):
     @property
     def field(self) -> str:
         """Which field: `items[].vat.rate`."""
-        return dotted("" if isinstance(step, int) else step for step in self.place)
+        return dotted(None if isinstance(step, int) else step for step in self.place)
 
 
-def dotted(place: Iterable[str | int]) -> str:
-    """Write a place with dots; numbers, or nothing, stand for items of a list."""
-    text = ""
-    for step in place:
-        text += f"[{step}]" if isinstance(step, int) or not step else f".{step}"
-    return text.removeprefix(".")
+def dotted(place: Iterable[str | int | None]) -> str:
+    """Write a place with dots; numbers, or None for any, stand for items of a list."""
+    steps = (
+        f".{step}" if isinstance(step, str) else "[]" if step is None else f"[{step}]"
+        for step in place
+    )
+    return "".join(steps).removeprefix(".")
 
 
 class Leaf(t.NamedTuple):
