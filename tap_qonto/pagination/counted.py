@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from tap_qonto.pagination.pages import Listing
 
 PASSES = 40
-IDLE = 6  # passes that bring nothing new, one after the other, before a list is given up
+IDLE = 6  # passes without progress, one after the other, before a list is given up
 
 
 def by_count(listing: Listing, window: Query | None = None) -> Generator[list[Row], None, None]:
@@ -31,12 +31,13 @@ def by_count(listing: Listing, window: Query | None = None) -> Generator[list[Ro
     reader = _Counted(listing, window or Query())
     idle = passes = 0
     while passes < PASSES and idle < IDLE:
-        known = len(reader.handed)
+        known, count = len(reader.handed), reader.count
         yield from reader.read(passes)
         if reader.is_proven:
             return
         passes += 1
-        idle = 0 if len(reader.handed) > known else idle + 1
+        has_moved = passes > 1 and reader.count != count
+        idle = 0 if len(reader.handed) > known and not has_moved else idle + 1
     listing.observed.miscounted = True
     told = "nothing" if reader.count is None else reader.count
     raise RequestFailed(
