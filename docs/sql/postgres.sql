@@ -34,7 +34,7 @@ with source as (
     to_jsonb("cashflow_category") as "cashflow_category",
     to_jsonb("cashflow_subcategory") as "cashflow_subcategory",
     nullif(cast("initiator_id" as text), '') as "initiator_id",
-    cast(null as text) as "card_id",
+    nullif(cast("card_id" as text), '') as "card_id",
     nullif(cast("card_last_digits" as text), '') as "card_last_digits",
     cast("attachment_required" as boolean) as "attachment_required",
     cast("attachment_lost" as boolean) as "attachment_lost",
@@ -666,7 +666,7 @@ with source as (
     nullif(cast("status" as text), '') as "status",
     cast("count" as bigint) as "count",
     cast(null as timestamp) as loaded_at
-  from (select null as organization_id, null as bank_account_id, null as status, null as count, null as observed_at) as transaction_counts where false
+  from (select null as organization_id, null as bank_account_id, null as status, null as count, null as observed_at, null as unknown_fields) as transaction_counts where false
 )
 select
     organization_id,
