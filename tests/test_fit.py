@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import typing as t
 from datetime import date, datetime
 from decimal import Decimal
@@ -273,3 +275,25 @@ def test_a_row_of_odd_values_costs_no_more_than_its_size() -> None:
         deep = {"a": [deep]}
     row = row_shaper(derived_facts(SCHEMA))({"new": deep, "text": deep, "object": deep}, None)
     assert "https" not in repr(row)
+
+
+MEET = """
+import sys, threading
+from tap_qonto.sync.fit import usual
+
+text = {"type": ["string", "null"], "maxLength": 9}
+inner = {"type": ["object", "null"], "properties": {f"b{n}": text for n in range(20)}}
+schema = {"properties": {**{f"a{n}": text for n in range(40)}, "in": inner}}
+row = {**{f"a{n}": "x" for n in range(40)}, "in": {f"b{n}": "y" for n in range(20)}}
+sys.setswitchinterval(1e-6)
+for _ in range(300):
+    is_usual, start = usual(schema), threading.Barrier(6)
+    threads = [threading.Thread(target=lambda: (start.wait(), is_usual(row))) for _ in range(6)]
+    [thread.start() for thread in threads], [thread.join() for thread in threads]
+"""
+
+
+def test_threads_that_meet_a_type_for_the_first_time_do_not_crash_the_process() -> None:
+    """They did: a segmentation fault, and no word in the log."""
+    done = subprocess.run([sys.executable, "-c", MEET], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

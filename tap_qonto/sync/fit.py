@@ -289,6 +289,9 @@ def usual(schema: Schema, dropped: Iterable[str] = ()) -> Callable[[dict[str, t.
     accepts secrets are gone, and whole numbers that come as text are numbers (Q75).
     """
     kind, finish = _struct(schema, dropped), _finish(schema, dropped)
+    # msgspec learns a type on its first use; a thread that meets it half learned ends the process
+    # (msgspec 0.22.0, 2026-11-27)
+    msgspec.convert({}, kind)
 
     def is_usual(row: dict[str, t.Any]) -> bool:
         try:
