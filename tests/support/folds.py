@@ -58,6 +58,8 @@ def fitted(value: Any, schema: dict[str, Any], path: str, kept: dict[str, Any]) 
     if isinstance(value, dict | list) and "x-text" not in schema:
         value = harmless(value)
     found = KINDS[schema.get("format") or kind](value)
+    if "maxLength" in schema and len(found) > schema["maxLength"]:
+        found = None
     if found is None and value not in NOTHING and harmless(value) not in NOTHING:
         kept[path] = harmless(value)
     return found
