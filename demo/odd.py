@@ -33,6 +33,8 @@ ODD: dict[str, str] = {
     "meta-counts": "meta has total_count and nothing else",
     "count-capped": "total_count is never above 10,000 (option deepest)",
     "organizations-paged": "the list of organizations has pages of two",
+    "order-reversed": "lists that have one order come in the reverse",
+    "envelope-other": "rows of a list come under the name data",
     # parameters
     "sort-refused": "sort_by answers 422",
     "sort-ignored": "sort_by changes nothing",
@@ -40,6 +42,8 @@ ODD: dict[str, str] = {
     "filter-ignored": "a bound on dates changes nothing",
     "includes-refused": "includes[] answers 422",
     "status-single": "more than one status[] answers 422",
+    "status-unknown": "status[]=reversed answers 422",
+    "foreign-missing": "an organization outside the consent answers 404",
     # tokens
     "scope-untold": "the token answer has no scope",
     "scope-once": "the token answer has no scope when it is a refresh",
@@ -52,11 +56,15 @@ ODD: dict[str, str] = {
     "nulls-in-lists": "every list within a row has a null in it",
     "ids-for-objects": "matched transactions are bare ids",
     "new-fields": "rows, and the objects in them, have fields that nobody documents",
+    "other-types": "a text of each row is an object, an object is a text",
     "row-without-key": "the first row of each page lacks its key",
+    "keys-long": "the key of the first row of each page has 200 characters",
+    "keys-twice": "the second row of each page has the key of the first",
     "accounts-without-id": "/v2/organization shows accounts without their id",
     "errors-as-rows": "what has one row answers 200 with the body of an error",
 }
 ERROR = {"status": 500, "reason": "oops"}
+USED = ("id", "_at", "_date", "status", "currency", "code", "type", "period", "iban", "email")
 
 
 def checked(names: t.Iterable[str]) -> frozenset[str]:
@@ -82,7 +90,9 @@ def body(endpoint: Endpoint, text: bytes, odd: frozenset[str]) -> bytes:
     if endpoint.one and "errors-as-rows" in odd:
         return encode(ERROR)
     changes = [change for name, change in ROWS.items() if name in odd]
-    if not changes and "row-without-key" not in odd:
+    pages = [change for name, change in PAGES.items() if name in odd and not endpoint.one]
+    is_renamed = "envelope-other" in odd and endpoint.envelope and not endpoint.one
+    if not (changes or pages or is_renamed):
         return text
     whole = decode(text)
     inside = whole[endpoint.envelope] if endpoint.envelope else whole
@@ -90,8 +100,10 @@ def body(endpoint: Endpoint, text: bytes, odd: frozenset[str]) -> bytes:
     for row in rows:
         for change in changes:
             change(row)
-    if rows and not endpoint.one and "row-without-key" in odd:
-        rows[0].pop(endpoint.key, None)
+    for spoil in pages if rows else ():
+        spoil(rows, endpoint.key)
+    if is_renamed:
+        whole["data"] = whole.pop(endpoint.envelope)
     return encode(whole)
 
 
@@ -137,6 +149,34 @@ def _accounts(row: Row) -> None:
         del account["id"]
 
 
+def _types(row: Row) -> None:
+    """Not the fields by which rows are found, told apart or asked for."""
+    free = [name for name in row if not name.endswith(USED)]
+    texts = [name for name in free if isinstance(row[name], str)]
+    objects = [name for name in free if isinstance(row[name], dict)]
+    row.update({name: {"value": row[name]} for name in texts[:1]})
+    row.update(dict.fromkeys(objects[:1], "none"))
+
+
+def _without(rows: list[Row], key: str) -> None:
+    rows[0].pop(key, None)
+
+
+def _long(rows: list[Row], key: str) -> None:
+    if key in rows[0]:
+        rows[0][key] = rows[0][key].ljust(200, "x")
+
+
+def _twice(rows: list[Row], key: str) -> None:
+    if key in rows[0] and len(rows) > 1:
+        rows[1][key] = rows[0][key]
+
+
+PAGES: dict[str, Callable[[list[Row], str], None]] = {
+    "row-without-key": _without,
+    "keys-long": _long,
+    "keys-twice": _twice,
+}
 ROWS: dict[str, Callable[[Row], None]] = {
     "amounts-as-text": _amounts,
     "floats": _floats,
@@ -145,6 +185,7 @@ ROWS: dict[str, Callable[[Row], None]] = {
     "ids-for-objects": _ids,
     "new-fields": _fields,
     "accounts-without-id": _accounts,
+    "other-types": _types,
 }
 
 

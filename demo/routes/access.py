@@ -64,12 +64,16 @@ def check(caller: Caller, scopes: tuple[str, ...], *, api_key: bool) -> None:
         raise forbidden("missing required oauth scope")  # Q85
 
 
-def organization(caller: Caller, header: str | None, bank: Bank) -> OrganizationFacts:
+def organization(
+    caller: Caller, header: str | None, bank: Bank, odd: frozenset[str]
+) -> OrganizationFacts:
     """The organization that the request is about (Q2)."""
     if caller.flow == "user":
         if not header:
             raise forbidden("X-Qonto-Organization-Id header is required")
         if header not in caller.organizations or header not in bank.by_id:
+            if "foreign-missing" in odd:
+                raise not_found()
             raise forbidden("You are not allowed to access this organization")
         return bank.by_id[header]
     return bank.by_id[caller.organizations[0]]

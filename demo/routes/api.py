@@ -75,7 +75,7 @@ class Api:
             return self._attachment(caller, call)
         endpoint, id_ = find(call.method, call.path)
         access.check(caller, endpoint.scopes, api_key=endpoint.api_key)
-        facts = access.organization(caller, call.headers.get("x-qonto-organization-id"), self.bank)
+        facts = self._organization(caller, call)
         access.gate(endpoint, facts, self.options.retired)
         with self.bank.lock:
             books = self.bank.books(facts.id)
@@ -86,6 +86,10 @@ class Api:
             else:
                 text = self._list(endpoint, books, id_, call)
         return odd.body(endpoint, text, self.options.odd)
+
+    def _organization(self, caller: access.Caller, call: Call) -> OrganizationFacts:
+        header = call.headers.get("x-qonto-organization-id")
+        return access.organization(caller, header, self.bank, self.options.odd)
 
     def _organizations(self, caller: access.Caller, query: Query) -> bytes:
         rows = self.bank.user_organizations(caller.organizations)
@@ -102,7 +106,7 @@ class Api:
 
     def _attachment(self, caller: access.Caller, call: Call) -> bytes:
         access.check(caller, ATTACHMENTS, api_key=True)
-        facts = access.organization(caller, call.headers.get("x-qonto-organization-id"), self.bank)
+        facts = self._organization(caller, call)
         with self.bank.lock:
             row = attachment(self.bank.books(facts.id), call.path.removeprefix(ATTACHMENT))
         if row is None:

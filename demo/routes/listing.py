@@ -160,6 +160,8 @@ def _values(endpoint: Endpoint, one: Among, query: Query, options: Options) -> l
 
 def _together(statuses: list[str], options: Options) -> list[str]:
     """Those of several statuses that count (Q25)."""
+    if "reversed" in statuses and "status-unknown" in options.odd:
+        raise unprocessable("not_in_list", "status must be another", "status[]")
     if len(statuses) > 1 and "status-single" in options.odd:
         raise unprocessable("invalid_status", "status must be one value", "status[]")
     if options.several_statuses == "all":
@@ -219,7 +221,8 @@ def order(endpoint: Endpoint, query: Query, options: Options) -> tuple[str | Non
         if endpoint.default is None:
             return None, False, False
         field, _, direction = endpoint.default.partition(":")
-        return field, direction == "desc", not orders
+        is_reversed = not orders and "order-reversed" in options.odd
+        return field, (direction == "desc") is not is_reversed, not orders
     name, _, direction = wanted.partition(":")
     if name not in orders or direction not in {"asc", "desc"}:
         choices = ", ".join(f"{one}:asc, {one}:desc" for one in orders)

@@ -65,6 +65,22 @@ def deep(client: Client) -> t.Any:
     return body if isinstance(body, int) else [row["id"] for row in body["labels"]]
 
 
+def rising(rows: list[Row]) -> bool:
+    """Sorted by changes, and not all of one moment."""
+    keys = [row["updated_at"] for row in rows]
+    return keys == sorted(keys) and len({*keys}) > 1
+
+
+def foreign(client: Client) -> int:
+    """What an organization outside the consent answers."""
+    every = [one.id for one in client.server.bank.organizations]
+    client.server.consent(every[1:])
+    try:
+        return client.ask("labels").status_code
+    finally:
+        client.server.consent(every)
+
+
 def unsorted(client: Client) -> bool:
     body = transactions(client, sort_by="updated_at:asc")
     keys = [row["updated_at"] for row in body["transactions"]]
@@ -87,6 +103,8 @@ CHECKS: dict[str, Callable[[Client], bool]] = {
     "organizations-paged": lambda one: (
         len(one.ask("user_organizations", None, page=3).json()["organizations"]) == 1
     ),
+    "order-reversed": lambda one: rising(ask(one, "sepa/bulk_transfers")["bulk_transfers"]),
+    "envelope-other": lambda one: "data" in ask(one, "labels"),
     "sort-refused": lambda one: transactions(one, sort_by="updated_at:asc") == 422,
     "sort-ignored": unsorted,
     "filter-refused": lambda one: transactions(one, updated_at_from="2020-01-01T00:00:00Z") == 422,
@@ -95,6 +113,8 @@ CHECKS: dict[str, Callable[[Client], bool]] = {
     ),
     "includes-refused": lambda one: transactions(one, includes__=["labels"]) == 422,
     "status-single": lambda one: transactions(one, status__=["pending", "completed"]) == 422,
+    "status-unknown": lambda one: transactions(one, status__=["reversed"]) == 422,
+    "foreign-missing": lambda one: foreign(one) == 404,
     "scope-untold": lambda one: refreshed(one) == {"first": None, "then": None},
     "scope-once": lambda one: refreshed(one)["then"] is None is not refreshed(one)["first"],
     "scope-short": lambda one: refreshed(one)["then"] == "offline_access organization.read",
@@ -118,9 +138,17 @@ CHECKS: dict[str, Callable[[Client], bool]] = {
         row.get("brand_new") == row["cashflow_category"].get("brand_new") == {"a": 1}
         for row in transactions(one)["transactions"]
     ),
+    "other-types": lambda one: all(
+        isinstance(row["side"], dict) and "none" in row.values()
+        for row in transactions(one)["transactions"]
+    ),
     "row-without-key": lambda one: (
         ["id" in row for row in ask(one, "labels")["labels"]][:2] == [False, True]
     ),
+    "keys-long": lambda one: (
+        [len(row["id"]) for row in ask(one, "labels")["labels"]][:2] == [200, 36]
+    ),
+    "keys-twice": lambda one: len({row["id"] for row in ask(one, "labels")["labels"]}) == 7,
     "accounts-without-id": lambda one: not any("id" in row for row in accounts(one)),
     "errors-as-rows": lambda one: "reason" in ask(one, "subscription"),
 }
