@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from tap_qonto.api.contract import Schema
 
 Checks = t.Sequence[tuple[str, "Callable[[t.Any], t.Any]"]]
-Kind = t.Literal["new", "hidden", "converted", "date", "misfit", "item"]
+Kind = t.Literal["new", "hidden", "converted", "date", "misfit", "key", "item"]
 
 MISFIT = object()
 DEEPEST = 20  # levels of a value that is kept; below, it is kept as text
@@ -223,7 +223,7 @@ def _field(schema: Schema, hidden: frozenset[str]) -> Leaf | Inner:
             lambda value: None if value == nothing else leaf.convert(value), leaf.kind, True
         )
     if longest := schema.get("maxLength"):
-        return Leaf(lambda value: text if len(text := _text(value)) <= longest else MISFIT)
+        return Leaf(lambda value: text if len(text := _text(value)) <= longest else MISFIT, "key")
     return leaf._replace(is_expected="x-text" in schema or "x-integer" in schema)
 
 

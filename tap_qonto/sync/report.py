@@ -27,6 +27,7 @@ FIELDS = {
         "null",
         "{name} did not fit its type in {count} rows: null, and kept in unknown_fields",
     ),
+    "key": ("null", "{name} was longer than a key may be in {count} rows, which are set aside"),
     "item": ("null", "{name} held nothing {count} times and was left out of its list"),
     "converted": ("type", "{name} came in another type in {count} rows and was converted"),
     "new": ("new", "{name!r} is not in the schema: kept in unknown_fields in {count} rows"),
