@@ -18,7 +18,9 @@ FLOORS = (
     {"files"},  # what is kept beside the rows
     {"sync"},  # Singer's side
     {"streams"},  # what Qonto offers: declarations
-    {"tap", "cli"},  # what users start
+    {"tap"},  # what users start
+    {"doctor"},  # what is assumed of Qonto, and whether it is so
+    {"cli"},  # the command beside the tap
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 FILES = [file for file in sorted(ROOT.rglob("*.py")) if file != ROOT / "__init__.py"]

@@ -46,8 +46,10 @@ class Commands(click.Group):
             ctx.exit(error.exit_code)
 
 
-def with_settings(command: Callable[..., t.Any]) -> Callable[..., t.Any]:
-    """Add `--config`, and pass checked settings as first argument."""
+def with_settings(
+    command: Callable[..., t.Any], more: tuple[str, ...] = ()
+) -> Callable[..., t.Any]:
+    """Add `--config`, and pass checked settings as first argument; `more` than the session's."""
 
     @click.option(
         "--config",
@@ -58,17 +60,17 @@ def with_settings(command: Callable[..., t.Any]) -> Callable[..., t.Any]:
     )
     @functools.wraps(command)
     def wrapped(files: tuple[Path, ...], **options: t.Any) -> t.Any:
-        return command(_settings(files), **options)
+        return command(_settings(files, (*_NAMES, *more)), **options)
 
     return wrapped
 
 
-def _settings(files: tuple[Path, ...]) -> Settings:
+def _settings(files: tuple[Path, ...], names: tuple[str, ...]) -> Settings:
     config: dict[str, t.Any] = {}
     if not files:
         # the SDK looks for .env from its own folder upwards, and lets it beat the environment
         load_dotenv(find_dotenv(usecwd=True))
-        wanted = {"properties": {name: SCHEMA["properties"][name] for name in _NAMES}}
+        wanted = {"properties": {name: SCHEMA["properties"][name] for name in names}}
         config = parse_environment_config(wanted, "TAP_QONTO_", os.devnull)
     for file in files:
         try:
@@ -77,7 +79,7 @@ def _settings(files: tuple[Path, ...]) -> Settings:
             content = None
         if not isinstance(content, dict):
             raise SettingsError([f"{file} can't be read as a JSON object of settings."])
-        config |= {name: value for name, value in content.items() if name in _NAMES}
+        config |= {name: value for name, value in content.items() if name in names}
     return Settings.from_config(config)
 
 
@@ -100,6 +102,7 @@ def auth() -> None:
       tap-qonto-auth login            consent in your browser, once
       tap-qonto-auth status           is the session alive, and for how long?
       tap-qonto-auth organizations    what can the tap read?
+      tap-qonto-auth doctor           does Qonto behave as the tap assumes?
 
     In a Meltano project: meltano invoke tap-qonto:login, tap-qonto:status and so on.
     """  # noqa: D301 - \b keeps lines apart in --help
@@ -210,6 +213,39 @@ def organizations(settings: Settings, *, as_json: bool) -> None:
 
     _, found = consented(settings)
     click.echo(json.dumps(found, indent=2) if as_json else table(found))
+
+
+@auth.command()
+@functools.partial(with_settings, more=("rate_limits", "organization_ids"))
+@click.option(
+    "--report",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write names, types, counts and codes to FILE, to be attached to an issue; never a value.",
+)
+@click.pass_context
+def doctor(ctx: click.Context, settings: Settings, file: Path | None) -> None:
+    """Ask Qonto what the tap assumes of it, and tell what is otherwise. Read only.
+
+    At most 200 requests, within rate_limits; of organization_ids, if they are set. For sessions
+    and API keys.
+
+    \b
+    Exit codes:
+      0  nothing is surprising
+      4  something is otherwise than assumed; each line says what follows
+      3  somebody has to log in
+      1  settings or token store are wrong, or Qonto does not answer
+    """  # noqa: D301 - \b keeps lines apart in --help
+    from tap_qonto.doctor.examination import examine  # noqa: PLC0415 - --help stays fast
+
+    click.echo("Asking Qonto, read only, at most 200 requests …", err=True)
+    found = examine(settings)
+    click.echo(found)
+    if file:
+        found.write(file)
+        click.echo(f"The report is in {file}.")
+    ctx.exit(found.exit_code)
 
 
 @auth.command()
