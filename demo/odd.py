@@ -64,7 +64,19 @@ ODD: dict[str, str] = {
     "errors-as-rows": "what has one row answers 200 with the body of an error",
 }
 ERROR = {"status": 500, "reason": "oops"}
-USED = ("id", "_at", "_date", "status", "currency", "code", "type", "period", "iban", "email")
+USED = (
+    "id",
+    "_at",
+    "_date",
+    "status",
+    "currency",
+    "code",
+    "type",
+    "period",
+    "iban",
+    "email",
+    "transaction",
+)
 
 
 def checked(names: t.Iterable[str]) -> frozenset[str]:
@@ -90,7 +102,11 @@ def body(endpoint: Endpoint, text: bytes, odd: frozenset[str]) -> bytes:
     if endpoint.one and "errors-as-rows" in odd:
         return encode(ERROR)
     changes = [change for name, change in ROWS.items() if name in odd]
-    pages = [change for name, change in PAGES.items() if name in odd and not endpoint.one]
+    pages = [
+        change
+        for name, change in PAGES.items()
+        if name in odd and (not endpoint.one or change is _types)
+    ]
     is_renamed = "envelope-other" in odd and endpoint.envelope and not endpoint.one
     if not (changes or pages or is_renamed):
         return text
@@ -149,13 +165,14 @@ def _accounts(row: Row) -> None:
         del account["id"]
 
 
-def _types(row: Row) -> None:
+def _types(rows: list[Row], key: str) -> None:
     """Not the fields by which rows are found, told apart or asked for."""
-    free = [name for name in row if not name.endswith(USED)]
-    texts = [name for name in free if isinstance(row[name], str)]
-    objects = [name for name in free if isinstance(row[name], dict)]
-    row.update({name: {"value": row[name]} for name in texts[:1]})
-    row.update(dict.fromkeys(objects[:1], "none"))
+    for row in rows:
+        free = [name for name in row if name != key and not name.endswith(USED)]
+        texts = [name for name in free if isinstance(row[name], str)]
+        objects = [name for name in free if isinstance(row[name], dict)]
+        row.update({name: {"value": row[name]} for name in texts[:1]})
+        row.update(dict.fromkeys(objects[:1], "none"))
 
 
 def _without(rows: list[Row], key: str) -> None:
@@ -173,6 +190,7 @@ def _twice(rows: list[Row], key: str) -> None:
 
 
 PAGES: dict[str, Callable[[list[Row], str], None]] = {
+    "other-types": _types,
     "row-without-key": _without,
     "keys-long": _long,
     "keys-twice": _twice,
@@ -185,7 +203,6 @@ ROWS: dict[str, Callable[[Row], None]] = {
     "ids-for-objects": _ids,
     "new-fields": _fields,
     "accounts-without-id": _accounts,
-    "other-types": _types,
 }
 
 

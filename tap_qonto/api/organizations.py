@@ -138,13 +138,20 @@ class Organizations:
     def accounts(self, organization_id: str) -> list[Row]:
         """Return all bank accounts, closed ones included (Q27), as `GET /v2/organization` has them.
 
-        Where it gives them without an id, as the example of Qonto's page does (2026-11), they are
-        those of `GET /v2/bank_accounts`.
+        Where it gives them without an id, as the example of Qonto's page does (2026-11), or
+        answers 200 with something that is no organization, they are those of
+        `GET /v2/bank_accounts`; these lack accounts of other banks (Q28).
 
         Raises:
             QontoError: the organization can't be read, or does not list its accounts.
         """
-        listed = organization_of(self.body(organization_id)).get("bank_accounts")
+        body, odd = self.body(organization_id), None
+        try:
+            listed = organization_of(body).get("bank_accounts")
+        except RequestFailed as error:
+            if self._settings.include_external_accounts:
+                raise
+            listed, odd = None, error
         listed = listed if isinstance(listed, list) else None
         found = _by_id(listed or ())
         if listed is not None and len(found) == len(listed):
@@ -152,6 +159,11 @@ class Organizations:
         with self._lock:
             if organization_id not in self._accounts:
                 others = self._pages("bank_accounts", organization_id, "bank_accounts")
+                if odd and not others:  # nothing tells that there is none
+                    raise odd
+                if any(_id(row) is None for row in others):
+                    why = "a bank account came without an id that fits an address: not read"
+                    self._failed(organization_id, why)
                 self._accounts[organization_id] = [*{**_by_id(others), **found}.values()]
             return self._accounts[organization_id]
 

@@ -10,7 +10,7 @@ from singer_sdk import typing as th
 
 from tap_qonto.api.contract import own_schema
 from tap_qonto.api.responses import Request
-from tap_qonto.errors import QontoError, RequestFailed
+from tap_qonto.errors import QontoError, RequestFailed, RequestRejected
 from tap_qonto.pagination.pages import Query, Records, page_of
 from tap_qonto.streams.client import QontoStream
 from tap_qonto.streams.nested import PerAccountStream, PerRowStream
@@ -163,8 +163,13 @@ class TransactionCounts(QontoStream):
         for request in requests.values():
             fetch.ahead(request)
         rows: list[Record] = []
+        refused: RequestRejected | None = None
         for (account_id, status), request in requests.items():
-            answer = fetch(request)
+            try:
+                answer = fetch(request)
+            except RequestRejected as error:  # of a status (Q26): `transactions` tells
+                refused = error
+                continue
             body = answer.body
             meta = body.get("meta") if isinstance(body, dict) else None
             count = page_of([], meta, Query(size=1), answer.date).total
@@ -177,6 +182,8 @@ class TransactionCounts(QontoStream):
                 "observed_at": timestamp(answer.date or datetime.now(timezone.utc)),
             }
             rows.append(self._shape(row, organization_id))
+        if refused and not rows:
+            raise refused
         yield Records(rows)
         return None
 
@@ -189,11 +196,11 @@ class TransactionAttachments(PerRowStream):
 
     def wanted(self, row: Record) -> bool:
         """Ask only for transactions that name an attachment."""
-        return bool(row.get("attachment_ids"))
+        return any(row.get("attachment_ids") or ())
 
     def expected(self, row: Record) -> int | None:
         """As many as it names."""
-        return len(row["attachment_ids"])
+        return sum(map(bool, row["attachment_ids"]))
 
 
 class ChildTransactionLinks(PerRowStream):
