@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pages import contract, hub, personal, settings, sources, streams
+from pages import contract, first_contact, hub, not_verified, personal, settings, sources, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/streams.md": streams.page,
     "docs/settings.md": settings.page,
     "docs/contract.md": contract.page,
+    "docs/not-verified.md": not_verified.page,
+    "docs/first-contact.md": first_contact.page,
     "docs/without-personal-data.yml": personal.page,
     "hub/tap-qonto.yml": hub.definition,
     "dbt/models/staging/src_qonto.yml": sources.page,

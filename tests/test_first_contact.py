@@ -248,3 +248,44 @@ def test_a_session_store_is_not_needed_to_find_the_flow(tmp_path: Path) -> None:
             settings.pop(name, None)
         outcome = read(settings, catalog=catalog_of("labels"))
         assert {row["organization_id"] for row in outcome.rows("labels")} == {first}
+
+
+# -- keys that fit no key column ---------------------------------------------------------------
+
+
+def test_a_key_that_is_too_long_is_set_aside_and_told_and_no_record_breaks_its_schema(
+    qonto: Server, config: Config, second: str
+) -> None:
+    rows = [dict(row) for row in qonto.bank.rows("labels", second)]
+    rows[0]["id"], rows[1]["id"] = "x" * 200, "y" * 128
+    qonto.faults.add("nonsense", body={"labels": rows}, path="/v2/labels$", organization=second)
+    outcome = read(config(), catalog=catalog_of("labels"))
+    found = {row["id"] for row in outcome.rows("labels") if row["organization_id"] == second}
+    assert found == {row["id"] for row in rows[1:]}
+    assert outcome.code == 0
+    assert f"labels: {named(qonto, second)}: 1 rows without id, their key: set aside" in outcome.log
+    assert "null     labels: id was longer than a key may be in" in outcome.log
+    (schema,) = (one["schema"] for one in outcome.types("SCHEMA"))
+    for row in outcome.rows("labels"):
+        Draft7Validator(schema).validate(row)
+
+
+def test_an_account_whose_id_fits_no_address_is_reported_and_the_others_are_read(
+    qonto: Server, config: Config, second: str
+) -> None:
+    accounts = [dict(row) for row in qonto.bank.rows("bank_accounts", second)]
+    odd, *others = accounts
+    odd["id"] = "x" * 200
+    body = {"organization": {"id": second, "bank_accounts": accounts}}
+    qonto.faults.add("nonsense", body=body, path="/v2/organization$", organization=second)
+    body = {"bank_accounts": accounts}
+    qonto.faults.add("nonsense", body=body, path="/v2/bank_accounts$", organization=second)
+    outcome = read(config(), catalog=catalog_of("transactions"))
+    assert outcome.code == 1
+    assert "a bank account came without an id that fits an address: not read" in outcome.log
+    wanted = {one["id"] for one in others}
+    rows = [row for row in truth(qonto, "transactions", second) if row["bank_account_id"] in wanted]
+    found = {
+        key: row for key, row in warehouse("transactions", outcome).items() if key[0] == second
+    }
+    assert found == keyed("transactions", rows)

@@ -51,9 +51,10 @@ SESSION = (
     ),
     Assumption(
         3,
-        "A foreign organization header gives 403 (Q2).",
+        "A missing or foreign organization header gives 403 (Q2).",
         "Another code makes an organization that left the consent `failed` in place of `skipped`; "
-        "so does a 401 that a fresh token does not repair, if another endpoint still answers.",
+        "so does a 401 that a fresh token does not repair, if another endpoint still answers; if "
+        "none does, the run ends with 3.",
         session.foreign,
     ),
     Assumption(
@@ -169,7 +170,8 @@ LISTS = (
     ),
     Assumption(
         22,
-        "No endpoint is retired. `external_transfers` and `beneficiaries_legacy` may be (Q88).",
+        "No endpoint is retired, though `external_transfers` and `beneficiaries_legacy` may answer "
+        "404 or 410 by now (Q88).",
         "Its stream is `skipped`: deselect it. Those two are off by default.",
         lists.retired,
     ),

@@ -86,14 +86,19 @@ def depth(account: Account) -> Finding:
 
 
 def sizes(account: Account) -> Finding:
-    """Asks each list for its largest page."""
+    """Asks each list for its largest page, and looks behind one that is shorter than counted."""
     wrong, looked_at = [], 0
     for sample in account.lists:
         size = sample.stream.page_size
         reply = sample.reply if size == USUAL_SIZE else account.page(sample, size=size)
-        looked_at += size != USUAL_SIZE or (sample.total or 0) > 1
-        if len(account.rows(sample, reply)) < min(size, sample.total or len(sample.rows)):
+        rows = account.rows(sample, reply)
+        looked_at += size != USUAL_SIZE or len(rows) > 1
+        if reply.status != OK:
             wrong.append(f"{sample.name} ({reply.status})")
+        elif len(rows) < min(size, sample.total or 0):
+            behind = account.rows(sample, account.page(sample, number=2, size=size))
+            if _any_new(behind, rows):
+                wrong.append(f"{sample.name} ({len(rows)} rows)")
     return judged(wrong, looked_at)
 
 
