@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES: dict[str, Callable[[], str]] = {
     "docs/streams.md": streams.page,
     "docs/settings.md": settings.page,
-    "docs/contract.md": contract.page,
+    "docs/maintainers/contract.md": contract.page,
     "docs/without-personal-data.yml": personal.page,
     "hub/tap-qonto.yml": hub.definition,
     "dbt/models/staging/src_qonto.yml": sources.page,
