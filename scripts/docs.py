@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pages import contract, hub, personal, settings, sources, streams
+from pages import contract, hub, money, personal, settings, sources, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"settings": settings.short_table, "streams": streams.short_table},
+    "docs/loaders.md": {"money": money.part},
 }
 
 

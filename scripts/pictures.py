@@ -124,7 +124,7 @@ def card_spend(rows: Rows) -> None:
     euros(*panels[0])
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", ncols=len(teams), frameon=False)
-    figure.suptitle("Card spend per team and month, EUR accounts only", x=0.01, ha="left", fontweight="bold")
+    figure.suptitle("Card spend, EUR accounts only", x=0.01, ha="left", fontweight="bold")
     save(figure, "card_spend")
 
 

@@ -20,7 +20,7 @@ The same names in every place:
 
 | Where | How |
 |---|---|
-| Meltano | `meltano config set tap-qonto client_id …`, or `config:` in `meltano.yml` |
+| Meltano | `config:` in `meltano.yml`; or `meltano config set tap-qonto client_id …`, which writes that file anew, [without its comments](operating.md#selecting-streams) |
 | The environment | `TAP_QONTO_CLIENT_ID=…`; lists as JSON: `TAP_QONTO_ORGANIZATION_IDS='["…"]'` |
 | `.env` in the working folder, or above it | the same lines; the environment wins |
 | A JSON file | `--config file.json`: then that file alone |
