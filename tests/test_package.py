@@ -76,3 +76,16 @@ def test_the_wheel_holds_the_tap_alone_and_works_on_its_own(tmp_path: Path) -> N
     subprocess.run(
         [tool / "tap-qonto-auth", "--help"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL
     )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_make_renews_an_old_pip_in_an_environment_that_is_there(tmp_path: Path) -> None:
+    folder = tmp_path / "venv"
+    venv.create(folder, with_pip=True)
+    pip = [folder / "bin" / "python", "-m", "pip"]
+    subprocess.run([*pip, "install", "--quiet", "pip==24.0"], check=True)  # knows no --group
+    subprocess.run(
+        ["make", "--silent", f"VENV={folder}", f"{folder}/new-pip"], cwd=ROOT, check=True
+    )
+    assert "--group" in subprocess.check_output([*pip, "install", "--help"], text=True)

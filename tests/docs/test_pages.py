@@ -25,8 +25,12 @@ if t.TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 ALL_JOINS = [join for joins in JOINS.values() for join in joins]
-WRITTEN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("hub/*.md")])
-EACH_PAGE = pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
+WRITTEN = sorted(
+    page
+    for pattern in ("*.md", "docs/**/*.md", "dbt/*.md", "examples/*/*.md", "hub/*.md")
+    for page in ROOT.glob(pattern)
+)
+EACH_PAGE = pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
 CODE = [
     file for folder in ("tap_qonto", "scripts", "demo") for file in ROOT.glob(f"{folder}/**/*.py")
 ]
@@ -83,6 +87,13 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         file = (page.parent / name).resolve() if name else page
         assert file.exists(), target
         assert not anchor or anchor in anchors(file), target
+
+
+def test_the_page_of_all_pages_names_each() -> None:
+    text = read_page("README.md")
+    named = {(ROOT / "docs" / target).resolve() for target in re.findall(r"\]\(([^)\s#]+)", text)}
+    below = {page for page in ROOT.glob("docs/**/*.md") if page.name != "README.md"}
+    assert below <= named
 
 
 def test_every_quirk_that_is_cited_is_told() -> None:
