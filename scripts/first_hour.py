@@ -46,6 +46,7 @@ REASONS = (
     "needs a cloud",
     "needs a database",
     "needs another program",
+    "changes this environment",
     "takes minutes",
     "a test of its own runs it",
 )
