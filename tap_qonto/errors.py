@@ -35,7 +35,7 @@ class ExtraMissing(SettingsError):  # noqa: N818
     """A setting needs packages that come with an extra of this one; `why` says which setting."""
 
     def __init__(self, why: str, extra: str) -> None:
-        clone = f"pip install '.[{extra}]' in the clone of tap-qonto"
+        clone = f"pip install -e '.[{extra}]' in the clone of tap-qonto"
         meltano = f"[{extra}] behind its name or path in Meltano's pip_url"
         super().__init__([f"{why}. Add the extra {extra}: {clone}, or {meltano}."])
 
