@@ -55,6 +55,12 @@ def test_every_stream_has_its_section() -> None:
         assert text.count(f"\n### {stream.name}\n") == 1
 
 
+def test_the_page_of_streams_says_once_what_holds_for_all() -> None:
+    text = read_page("streams.md")
+    assert text.count("thers may come") == 1  # values
+    assert text.count("no links and no secrets") == 1  # unknown_fields
+
+
 def test_the_numbers_of_the_contract_page_are_those_of_the_contract_test() -> None:
     from test_contract import source_row  # noqa: PLC0415 - reads 14,000 lines of YAML
 
