@@ -48,7 +48,8 @@ $(VENV)/bin/python:
 	@echo "▶  Installing into $(VENV) (once) …"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/new-pip: | $(VENV)/bin/python  # one that knows --group, also where the environment is older
+$(VENV)/new-pip: | $(VENV)/bin/python  # knows --group; the environment may be older, or have none
+	@$(RUN) pip --version >/dev/null 2>&1 || $(RUN) ensurepip >/dev/null
 	@$(RUN) pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1' && touch $@
 
 INSTALL = $(RUN) pip install -qq --disable-pip-version-check --editable .

@@ -80,11 +80,15 @@ def test_the_wheel_holds_the_tap_alone_and_works_on_its_own(tmp_path: Path) -> N
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_make_renews_an_old_pip_in_an_environment_that_is_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", ["an old one", "none"])
+def test_make_brings_a_pip_that_knows_groups_to_an_environment_that_is_there(
+    tmp_path: Path, there: str
+) -> None:
     folder = tmp_path / "venv"
-    venv.create(folder, with_pip=True)
+    venv.create(folder, with_pip=there == "an old one")
     pip = [folder / "bin" / "python", "-m", "pip"]
-    subprocess.run([*pip, "install", "--quiet", "pip==24.0"], check=True)  # knows no --group
+    if there == "an old one":
+        subprocess.run([*pip, "install", "--quiet", "pip==24.0"], check=True)
     subprocess.run(
         ["make", "--silent", f"VENV={folder}", f"{folder}/new-pip"], cwd=ROOT, check=True
     )

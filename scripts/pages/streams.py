@@ -48,7 +48,8 @@ How to read the facts below:
 * **Rows deleted in Qonto** are never announced by the API (Q41). They stay in the warehouse unless
   you let the tap [mark them as gone](operating.md#rows-deleted-in-qonto).
 * **Scope**: what the OAuth application must be allowed to read. Without it the stream is skipped,
-  and the closing table of the log says so. **API key**: whether an API key opens it too.
+  and the closing table of the log gives the login that asks for it too. **API key**: whether an API
+  key opens it as well.
 * **Off by default** counts for `tap-qonto` without a catalog. In Meltano, which always sends a
   catalog, the `select` rules of our `meltano.yml` say the same.
 * **Values** are those that are known (2026-11). Others may come without notice (Q46), so no column
