@@ -26,7 +26,7 @@ lint: $(VENV)/installed-all  ## Check style, format and types
 	$(RUN) ruff format --check
 	$(RUN) mypy
 
-format: $(VENV)/installed-all  ## Mend style and format
+format: $(VENV)/installed-all  ## Repair style and format
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
 
@@ -47,15 +47,18 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.10 or later is needed: install it, or name it with make PYTHON=…" >&2; exit 1; }
 	@echo "▶  Installing into $(VENV) (once) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'  # knows --group
+
+$(VENV)/new-pip: | $(VENV)/bin/python  # knows --group; the environment may be older, or have none
+	@$(RUN) pip --version >/dev/null 2>&1 || $(RUN) ensurepip >/dev/null
+	@$(RUN) pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1' && touch $@
 
 INSTALL = $(RUN) pip install -qq --disable-pip-version-check --editable .
 
-$(VENV)/installed-demo: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed-demo: pyproject.toml | $(VENV)/new-pip
 	@$(INSTALL) --group demo --group meltano && touch $@
 
-$(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed-test: pyproject.toml | $(VENV)/new-pip
 	@$(INSTALL) --group test && touch $@
 
-$(VENV)/installed-all: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed-all: pyproject.toml | $(VENV)/new-pip
 	@$(INSTALL) --group test --group meltano --group dbt --group lint --group build && touch $@

@@ -35,14 +35,16 @@ FILES = FOLDER / "files"
 PAGE = FOLDER / "answers.html"
 PAUSE = 1800  # seconds that pass at Qonto between the two runs
 NEXT = """\
-Look around:   {bin}/python -c "import duckdb; print(duckdb.connect('.demo/qonto.duckdb').sql(
-               'from analytics.qonto__recurring_spend'))"
-The server:    {bin}/python -m demo --help
+In each terminal, once:   . {activate}
+
+Look around:    python -c "import duckdb; print(duckdb.connect('.demo/qonto.duckdb').sql(
+                'from analytics.qonto__recurring_spend'))"
+The server:     python -m demo --help
 
 With a real Qonto account (README, "Log in"):
     export TAP_QONTO_CLIENT_ID=… TAP_QONTO_CLIENT_SECRET=…
-    {bin}/tap-qonto-auth login
-    {bin}/meltano run tap-qonto target-duckdb dbt-duckdb:build
+    tap-qonto-auth login
+    meltano run tap-qonto target-duckdb dbt-duckdb:build
 """
 
 
@@ -107,7 +109,7 @@ def story(project: Project, url: str) -> int:
     PAGE.write_text(page(answers), "utf-8")
     say("\n".join(told(answers)))
     say(f"\nWith pictures: {PAGE.as_uri()}\n")
-    say(NEXT.format(bin=os.path.relpath(Path(sys.executable).parent)))
+    say(NEXT.format(activate=os.path.relpath(Path(sys.executable).parent / "activate")))
     return 0
 
 

@@ -25,7 +25,8 @@ The rules for every field of a row, with the quirks they settle:
   login (Q96); the tap never emits those fields;
 * an object of a list that once was bare text is marked `x-from-text` with the name of the field
   that the text becomes;
-* personal data (Q94) is marked `x-pii` and said in the description, which reaches the catalog.
+* personal data (Q94) is marked `x-pii` and said in the description, which reaches the catalog; so
+  are notes, references, names of files and of suppliers wherever they stand (`WRITTEN`).
 
 What only one field needs stands in `FIELDS`.
 """
@@ -54,6 +55,15 @@ STATEMENT = (
 )
 
 PII, SECRET, TIMESTAMP = {"x-pii": True}, {"x-secret": True}, {"format": "date-time"}
+
+# Names of fields that hold what people wrote, or the names of those that they wrote about, in any
+# row (Q94): a note or the name of a file may say anything of anybody.
+WRITTEN = frozenset(
+    [
+        *("note", "declined_note", "internal_note", "reference", "unique_mandate_reference"),
+        *("file_name", "supplier_name", "issuer_name", "nickname"),
+    ]
+)
 
 # (quirk, schema of the source, property, keywords to add or None to leave the property out)
 FIELDS: tuple[tuple[str, str, str, Json | None], ...] = (
@@ -86,7 +96,11 @@ FIELDS: tuple[tuple[str, str, str, Json | None], ...] = (
     ("Q94", "EmbeddedClient", "vat_number", PII),
     ("Q94", "EmbeddedClient", "city", PII),
     ("Q94", "EmbeddedClient", "zip_code", PII),
+    ("Q94", "Client", "e_invoicing_address", PII),
+    ("Q94", "Supplier", "name", PII),
+    ("Q94", "SupplierInvoice", "description", PII),
     ("Q94", "SupplierInvoice", "tin", PII),
+    ("Q94", "SupplierInvoice", "vat_number", PII),
     ("Q96", "ClientInvoice", "invoice_url", SECRET),
     ("Q96", "CreditNote", "invoice_url", SECRET),
     ("Q96", "Quote", "quote_url", SECRET),
@@ -192,7 +206,10 @@ def fold(schema: Json, *, null: bool = True) -> Json:
     result |= {mark: schema[mark] for mark in ("x-from", "x-null", "x-from-text") if mark in schema}
     if kind == "object":
         if schema.get("properties"):
-            result["properties"] = {name: fold(p) for name, p in schema["properties"].items()}
+            result["properties"] = {
+                name: fold(child | PII if name in WRITTEN else child)
+                for name, child in schema["properties"].items()
+            }
         result["additionalProperties"] = True
     if kind == "array":
         result["items"] = fold(schema.get("items", {}))

@@ -16,7 +16,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pages import contract, first_contact, hub, not_verified, personal, settings, sources, streams
+from pages import (
+    contract,
+    first_contact,
+    hub,
+    money,
+    not_verified,
+    personal,
+    settings,
+    sources,
+    streams,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +36,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES: dict[str, Callable[[], str]] = {
     "docs/streams.md": streams.page,
     "docs/settings.md": settings.page,
-    "docs/contract.md": contract.page,
+    "docs/maintainers/contract.md": contract.page,
     "docs/not-verified.md": not_verified.page,
-    "docs/first-contact.md": first_contact.page,
+    "docs/maintainers/first-contact.md": first_contact.page,
     "docs/without-personal-data.yml": personal.page,
     "hub/tap-qonto.yml": hub.definition,
     "dbt/models/staging/src_qonto.yml": sources.page,
@@ -36,6 +46,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"settings": settings.short_table, "streams": streams.short_table},
+    "docs/loaders.md": {"money": money.part},
 }
 
 

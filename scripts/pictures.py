@@ -1,6 +1,9 @@
 """Draw two answers of the marts for docs/questions.md, from the warehouse that `make demo` leaves.
 
-    make demo && pip install --group docs && python scripts/pictures.py
+    make demo
+    . .venv/bin/activate
+    pip install --group docs
+    python scripts/pictures.py
 
 Writes docs/images/cash.png and docs/images/card_spend.png.
 """
@@ -79,7 +82,7 @@ def cash(rows: Rows) -> None:
         days, balances = zip(*points, strict=True)
         axes.plot(days, balances, color=colour, linewidth=1.8, drawstyle="steps-post")
         ends.append((balances[-1], name, colour))
-    axes.set_title("Cash per day")
+    axes.set_title("Cash per day, EUR accounts only")
     euros(axes)
     last, room = max(row["day"] for row in rows), axes.get_ylim()[1] / 9
     place = float("inf")
@@ -121,7 +124,7 @@ def card_spend(rows: Rows) -> None:
     euros(*panels[0])
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", ncols=len(teams), frameon=False)
-    figure.suptitle("Card spend per team and month", x=0.01, ha="left", fontweight="bold")
+    figure.suptitle("Card spend, EUR accounts only", x=0.01, ha="left", fontweight="bold")
     save(figure, "card_spend")
 
 

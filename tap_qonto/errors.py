@@ -2,6 +2,7 @@
 
     QontoError                 exit code 1: this run is incomplete, the next one reads it again
     ├── SettingsError          a setting is missing or wrong; nothing was requested
+    │   └── ExtraMissing       it needs packages of an extra that is not installed
     ├── StoreError             the token store can't be opened, read or written
     ├── LoginRequired          exit code 3: only a person at the consent page can mend it
     ├── RequestDenied          Qonto refuses one stream of one organization (403, 404, 410)
@@ -28,6 +29,15 @@ class SettingsError(QontoError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__(" ".join(problems))
         self.problems = problems
+
+
+class ExtraMissing(SettingsError):  # noqa: N818
+    """A setting needs packages that come with an extra of this one; `why` says which setting."""
+
+    def __init__(self, why: str, extra: str) -> None:
+        clone = f"pip install -e '.[{extra}]' in the clone of tap-qonto"
+        meltano = f"[{extra}] behind its name or path in Meltano's pip_url"
+        super().__init__([f"{why}. Add the extra {extra}: {clone}, or {meltano}."])
 
 
 class StoreError(QontoError):

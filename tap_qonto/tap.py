@@ -23,7 +23,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 
 from tap_qonto.api.rate_limit import RateLimiterClosed
-from tap_qonto.errors import IncompleteRead, OutputLost, QontoError, SettingsError
+from tap_qonto.errors import ExtraMissing, IncompleteRead, OutputLost, QontoError, SettingsError
 from tap_qonto.settings import SCHEMA, SECRETS, Settings
 from tap_qonto.streams import STREAMS
 from tap_qonto.sync import inputs, standard, versions
@@ -344,9 +344,7 @@ def _files(tap: TapQonto) -> QontoStream:
     try:
         from tap_qonto.streams.files import Files  # noqa: PLC0415
     except ImportError as error:
-        raise SettingsError(
-            [f"files is set, which needs {error.name}: pip install 'tap-qonto[files]'"]
-        ) from None
+        raise ExtraMissing(f"files is set, which needs {error.name}", "files") from None
     return Files(tap)
 
 

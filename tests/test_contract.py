@@ -366,7 +366,7 @@ def test_an_official_document_adds_fields_and_overrules_no_type(tmp_path: Path) 
         "description": "Known values, others may come: calm, cross.",
     }
     assert properties["parent"] == {"type": ["object", "null"], "additionalProperties": True}
-    assert properties["file_name"]["description"] == "Name of the file."
+    assert properties["file_name"]["description"] == "Name of the file. Personal data."
     assert properties["status"]["type"] == ["string", "null"]
     assert properties["id"] == {"type": "string", "maxLength": 128}
     assert "supplier_invoices.status: ours is ['string'], theirs ['object']" in done.stderr

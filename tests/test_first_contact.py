@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -11,6 +12,7 @@ from three import CATALOG, assert_whole
 
 from demo.options import SCOPES
 from demo.server import running
+from tap_qonto.cli.authorization import SENSITIVE_SCOPES, asked_scopes
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +87,39 @@ def test_scopes_that_were_not_granted_cost_a_request_and_not_one_per_organizatio
     assert outcome.code == 0
     assert [paths.count(f"/v2/{one}") for one in ("labels", "cards", "clients")] == [3, 1, 1]
     assert "skipped  cards: all organizations: the session was not granted" in outcome.log
+
+
+def test_a_missing_scope_is_told_with_the_command_that_asks_for_it_too(
+    qonto: Server, store: str
+) -> None:
+    scope = "offline_access user_organization.read organization.read"
+    settings = qonto.config(token_store=store)
+    settings["refresh_token"] = qonto.issue(scope=scope)["refresh_token"]
+    outcome = read(settings, catalog=catalog_of("labels", "cards"))
+    command = re.search(r'tap-qonto-auth login --scope "([^"]+)"', outcome.log)
+    assert command
+    assert asked_scopes(command[1]) == ("card.read", "organization.read")
+    consented = f"offline_access user_organization.read {command[1]}"
+    settings["refresh_token"] = qonto.issue(scope=consented)["refresh_token"]
+    again = read(settings, catalog=catalog_of("labels", "cards"))
+    assert "skipped" not in again.log
+    rows = [row for one in every(qonto) for row in truth(qonto, "cards", one)]
+    assert warehouse("cards", again) == keyed("cards", rows)
+
+
+def test_invoices_alone_are_read_without_the_scope_that_qonto_has_to_approve(
+    qonto: Server, store: str
+) -> None:
+    scopes = asked_scopes("invoices")
+    assert not {*scopes} & {*SENSITIVE_SCOPES}
+    settings = qonto.config(token_store=store)
+    scope = " ".join(("offline_access", "user_organization.read", *scopes))
+    settings["refresh_token"] = qonto.issue(scope=scope)["refresh_token"]
+    outcome = read(settings)
+    assert outcome.code == 0
+    for stream in ("clients", "client_invoices", "credit_notes", "supplier_invoices", "suppliers"):
+        rows = [row for one in every(qonto) for row in truth(qonto, stream, one)]
+        assert warehouse(stream, outcome) == keyed(stream, rows), stream
 
 
 def test_a_refusal_for_another_reason_than_the_scope_hides_no_other_organization(

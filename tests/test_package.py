@@ -76,3 +76,18 @@ def test_the_wheel_holds_the_tap_alone_and_works_on_its_own(tmp_path: Path) -> N
     subprocess.run(
         [tool / "tap-qonto-auth", "--help"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL
     )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("has_pip", [True, False])
+def test_make_brings_a_pip_that_knows_groups_to_an_environment_that_is_there(
+    tmp_path: Path, *, has_pip: bool
+) -> None:
+    folder = tmp_path / "venv"
+    venv.create(folder, with_pip=has_pip)  # the one that came with Python: up to 3.13, too old
+    subprocess.run(
+        ["make", "--silent", f"VENV={folder}", f"{folder}/new-pip"], cwd=ROOT, check=True
+    )
+    pip = [folder / "bin" / "python", "-m", "pip"]
+    assert "--group" in subprocess.check_output([*pip, "install", "--help"], text=True)

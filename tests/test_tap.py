@@ -59,7 +59,6 @@ def test_discover_takes_neither_settings_nor_network(tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.log
     entries = {one["tap_stream_id"]: one for one in json.loads(outcome.out)["streams"]}
     assert entries.keys() == {one.name for one in STREAMS}
-    assert len(entries) == 48
     roots = {
         name: next(one["metadata"] for one in entry["metadata"] if not one["breadcrumb"])
         for name, entry in entries.items()

@@ -1,4 +1,4 @@
-"""docs/contract.md: every field of the contract against the fields of the schemas, in numbers."""
+"""docs/maintainers/contract.md: the fields of the contract against the schemas, in numbers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ open without a login (Q92, Q96), what is signed with (the secret of a webhook), 
 Qonto spells in two ways (Q65). What the schemas have more is `organization_id` and the id of the
 parent row, where Qonto does not send them.
 
-`tests/test_contract.py` compares the two, field by field, with a walk of its own. The items of
-lists are counted as fields.
+`tests/test_contract.py` compares the two, field by field, by code that it shares with nobody. The
+items of lists are counted as fields.
 """
 
 
@@ -38,14 +38,15 @@ def page() -> str:
         totals = [total + count for total, count in zip(totals, counts, strict=True)]
         rows.append(
             [
-                f"[{stream}](streams.md#{stream})",
+                f"[{stream}](../streams.md#{stream})",
                 *map(str, counts),
                 code(*(name.replace(".[]", "[]") for name in left_out)),
             ]
         )
     rows.append(["**all**", *(f"**{total}**" for total in totals), ""])
     head = ["Stream", "Fields of the contract", "of the schema", "personal", "Left out"]
-    lines = [MADE.format(source="contract/openapi.yaml"), "", *quirks(INTRODUCTION).splitlines()]
+    introduction = quirks(INTRODUCTION, "../quirks.md").splitlines()
+    lines = [MADE.format(source="contract/openapi.yaml"), "", *introduction]
     return "\n".join([*lines, "", *table(head, rows)]) + "\n"
 
 

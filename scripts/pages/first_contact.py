@@ -1,4 +1,4 @@
-"""docs/first-contact.md: each assumption turned around in the demo, what a run and the doctor say.
+"""docs/maintainers/first-contact.md: each assumption turned around in the demo, what a run and the doctor say.
 
 `BEHAVIOURS` are what `tests/test_turned_around.py` makes the demo do, and what it asserts.
 """

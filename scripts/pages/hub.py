@@ -33,7 +33,8 @@ PREREQ = """\
    (`user_organization.read`); without it, log in to one organization with `--membership`, or use an
    API key.
 2. Register `http://localhost:8765/callback` as redirect URI.
-3. Switch on the read scopes of the streams you want, and `offline_access`.
+3. Switch on the read scopes of the streams you want, and `offline_access`. `organization.read` is
+   sensitive: Qonto approves it after some days. Invoices alone do without (`--scope invoices`).
 
 #### Your consent
 
@@ -65,7 +66,7 @@ meltano invoke tap-qonto:status   # exit code 0 alive, 4 needs attention, 3 log 
 
 ## How a run ends
 
-The last lines of the log are a table of what was skipped or failed, and what mends it.
+The last lines of the log are a table of what was skipped or failed, and what to do.
 
 | Exit code | |
 |---|---|

@@ -10,7 +10,7 @@ INTRODUCTION = """\
 
 Everything here was built and tested against `demo/`, a server written from public material: Qonto's
 pages, its Postman collections and the source of public clients. Nobody who wrote it had an account.
-So these are assumptions, each with what happens if it is wrong. [First contact](first-contact.md)
+So these are assumptions, each with what happens if it is wrong. [First contact](maintainers/first-contact.md)
 shows what a run and `doctor` make of a server that does otherwise.
 
 If you have an account, this asks Qonto, read only, with at most 200 requests, and takes less than a

@@ -10,7 +10,8 @@ HEAD = """\
 #
 # To keep personal data out of the warehouse, put this in place of `select` of tap-qonto in your
 # meltano.yml. What sits in a list is left out with the whole list. Fields that Qonto adds inside
-# nested objects later come through until the contract knows them.
+# nested objects later come through until the contract knows them. With the setting `files`, add
+# "!files.name" and "!files.path": people named the files (docs/files.md, "Personal data").
 select:
 """
 

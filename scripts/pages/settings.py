@@ -20,14 +20,16 @@ The same names in every place:
 
 | Where | How |
 |---|---|
-| Meltano | `meltano config set tap-qonto client_id …`, or `config:` in `meltano.yml` |
+| Meltano | `config:` in `meltano.yml`, or `meltano config set tap-qonto client_id …` |
 | The environment | `TAP_QONTO_CLIENT_ID=…`; lists as JSON: `TAP_QONTO_ORGANIZATION_IDS='["…"]'` |
 | `.env` in the working folder, or above it | the same lines; the environment wins |
 | A JSON file | `--config file.json`: then that file alone |
 | Both | `tap-qonto --config file.json --config ENV`; the environment wins |
 
-`tap-qonto --about` prints them, too. Who you are is told in one of three ways; settings of two of
-them together are refused:
+`meltano config set` [writes `meltano.yml` anew](operating.md#selecting-streams).
+`tap-qonto --about` prints all settings, too.
+
+Who you are is told in one of three ways; settings of two of them together are refused:
 
 * **Consent of a user**: `client_id` and `client_secret`, then `tap-qonto-auth login` once. Reads
   every organization that the user ticks; Qonto has to approve the application for it (Q3).

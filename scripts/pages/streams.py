@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pages.joins import JOINS
 from pages.markdown import MADE, code, paragraphs, quirks, table
 from pages.paths import dotted
-from tap_qonto.api.contract import CONTRACT, Endpoint, endpoints, fields
+from tap_qonto.api.contract import CONTRACT, UNKNOWN_FIELDS, Endpoint, endpoints, fields
 from tap_qonto.streams import AREAS, bases, files, nested
 from tap_qonto.streams.client import QontoStream
 from tap_qonto.tap import TapQonto
@@ -48,9 +48,13 @@ How to read the facts below:
 * **Rows deleted in Qonto** are never announced by the API (Q41). They stay in the warehouse unless
   you let the tap [mark them as gone](operating.md#rows-deleted-in-qonto).
 * **Scope**: what the OAuth application must be allowed to read. Without it the stream is skipped,
-  and the closing table of the log says so. **API key**: whether an API key opens it too.
+  and the closing table of the log gives the login that asks for it too. **API key**: whether an API
+  key opens it as well.
 * **Off by default** counts for `tap-qonto` without a catalog. In Meltano, which always sends a
   catalog, the `select` rules of our `meltano.yml` say the same.
+* **Values** are those that are known (2026-11). Others may come without notice (Q46), so no column
+  is a closed list.
+* **`unknown_fields`**<a id="unknown_fields"></a> is a column of every stream: {unknown}
 * **Personal data** is marked so that you can [drop or hash it](operating.md#personal-data).
 * No stream holds links that open without a login, or secrets: they are *left out*.
 """
@@ -60,7 +64,10 @@ def page() -> str:
     """Make the page."""
     streams = _streams()
     lines = [MADE.format(source="the classes in tap_qonto/streams"), ""]
-    lines += quirks(INTRODUCTION.format(count=len(streams) - 1)).splitlines()
+    unknown = str(streams["labels"].schema["properties"][UNKNOWN_FIELDS]["description"])
+    unknown = unknown.removesuffix(" Personal data.")
+    introduction = INTRODUCTION.format(count=len(streams) - 1, unknown=unknown)
+    lines += quirks(introduction).splitlines()
     lines += ["", *_index(streams), ""]
     lines += ["## How lists are read", ""]
     lines += ["What a list can be asked for decides its kind: `tap_qonto/streams/`."]
@@ -138,7 +145,7 @@ def _section(stream: QontoStream) -> Iterator[str]:
     yield from table(
         ["Field", "Type", "Description"],
         (
-            [f"`{dotted(path)}`", _type(field), quirks(_description(field))]
+            [f"`{dotted(path)}`", _type(field), quirks(_description(path[-1], field))]
             for path, field in columns
         ),
     )
@@ -265,8 +272,11 @@ def _type(field: dict[str, Any]) -> str:
     return {"date-time": "timestamp", "date": "date"}.get(field.get("format", ""), str(name))
 
 
-def _description(field: dict[str, Any]) -> str:
-    return str(field.get("description", "")).replace("Personal data.", "**Personal data.**")
+def _description(name: str, field: dict[str, Any]) -> str:
+    if name == UNKNOWN_FIELDS:
+        return "[What this release does not know](#unknown_fields). **Personal data.**"
+    text = str(field.get("description", "")).replace("Personal data.", "**Personal data.**")
+    return text.replace("Known values, others may come: ", "Values: ")
 
 
 def _joins() -> Iterator[str]:

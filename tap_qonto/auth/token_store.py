@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from tap_qonto.errors import SettingsError, StoreError
+from tap_qonto.errors import ExtraMissing, SettingsError, StoreError
 
 if t.TYPE_CHECKING:
     import sqlite3
@@ -133,7 +133,7 @@ class TokenStore:
         except NoSuchModuleError:
             raise SettingsError([_WANTED.format("names an unknown driver")]) from None
         except ImportError:
-            raise SettingsError([_NO_DRIVER]) from None
+            raise ExtraMissing(_NO_DRIVER, "postgres") from None
         if self.path:
             sa.event.listen(self._engine, "connect", _sync_everything)
 
@@ -323,10 +323,7 @@ _WANTED = (
     "token_store {}: use sqlite:////path/to/file.db, or "
     "postgresql+psycopg://user:password@host/database."
 )
-_NO_DRIVER = (
-    "token_store is on Postgres, but its driver is not installed: "
-    "pip install 'tap-qonto[postgres]'."
-)
+_NO_DRIVER = "token_store is on Postgres, but its driver is not installed"
 
 
 def _is_sqlite(url: sa.URL) -> bool:

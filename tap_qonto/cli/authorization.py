@@ -17,12 +17,17 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from tap_qonto.api.contract import endpoints
 from tap_qonto.auth.authenticator import OFFLINE_SCOPE, USER_SCOPE
 from tap_qonto.errors import LoginRequired
-from tap_qonto.streams import STREAMS
+from tap_qonto.streams import STREAMS, invoicing, payables
 
 if t.TYPE_CHECKING:
     from tap_qonto.auth.token_endpoint import Grant, TokenEndpoint
     from tap_qonto.settings import Settings
 
+SENSITIVE_SCOPES = ("organization.read",)
+"""Qonto approves them by application, after days ("Scopes & endpoint access", 2026-11)."""
+ATTACHMENT_SCOPE = "attachment.read"  # for the files of invoices, without organization.read (Q11)
+
+INVOICES = "invoices"  # the value of --scope that stands for `invoice_scopes`
 _AGAIN = "Nothing has changed: a session that you had lives on."
 
 
@@ -143,11 +148,28 @@ class Authorization:
 
 def default_scopes() -> tuple[str, ...]:
     """Scopes that the streams of a default run use, as the contract names them (Q10, Q11)."""
-    names = {getattr(stream, "name", "") for stream in STREAMS if stream.selected_by_default}
+    return _scopes_of({stream.name for stream in STREAMS if stream.selected_by_default})
+
+
+def invoice_scopes() -> tuple[str, ...]:
+    """Scopes for invoices alone and their files: none of them needs an approval."""
+    areas = (invoicing.__name__, payables.__name__)
+    names = {stream.name for stream in STREAMS if stream.__module__ in areas}
+    return tuple(sorted({ATTACHMENT_SCOPE, *_scopes_of(names)}))
+
+
+def asked_scopes(text: str | None) -> tuple[str, ...]:
+    """Read `--scope`: scopes with blanks between, the preset `invoices`, or nothing."""
+    if not text:
+        return default_scopes()
+    return invoice_scopes() if text.strip() == INVOICES else tuple(text.split())
+
+
+def _scopes_of(streams: set[str]) -> tuple[str, ...]:
     used = {
         scope
         for name, endpoint in endpoints().items()
-        if name in names
+        if name in streams
         for scope in endpoint.scopes
     }
     return tuple(sorted(used - {USER_SCOPE}))

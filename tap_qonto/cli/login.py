@@ -18,7 +18,13 @@ from tap_qonto.auth.authenticator import authenticator_for
 from tap_qonto.auth.refresh import misconfigured, open_store, warn_if_it_dies
 from tap_qonto.auth.token_endpoint import GrantRefused, NoAnswer, TokenEndpoint
 from tap_qonto.auth.token_store import Session
-from tap_qonto.cli.authorization import AnotherLogin, Authorization, parameters
+from tap_qonto.cli.authorization import (
+    INVOICES,
+    SENSITIVE_SCOPES,
+    AnotherLogin,
+    Authorization,
+    parameters,
+)
 from tap_qonto.cli.loopback import Visit, is_loopback, receiver
 from tap_qonto.cli.page import page
 from tap_qonto.errors import LoginRequired, QontoError, RequestFailed
@@ -36,6 +42,7 @@ def log_in(authorization: Authorization, *, browser: bool) -> None:
     store = open_store(authorization.settings)
     with store.locked():  # proves that the session can be kept, before anybody is asked for it
         warn_if_it_dies(store)
+    _tell_of_approval(authorization)
     if browser and is_loopback(authorization.redirect_uri):
         with receiver(authorization.redirect_uri) as visits:
             _send_user(authorization, browser=True)
@@ -71,6 +78,17 @@ def table(organizations: list[Organization], marks: t.Mapping[str, str] | None =
         f"{marks.get(one['id'], '  ')}{one['name']:{wide}}  {one['role'] or '-':10}  {one['id']}"
         for one in organizations
     )
+
+
+def _tell_of_approval(authorization: Authorization) -> None:
+    """Say before the trip what would end it: days pass until Qonto approves some scopes."""
+    if sensitive := [scope for scope in authorization.data_scopes if scope in SENSITIVE_SCOPES]:
+        membership = " --membership" if authorization.membership else ""
+        click.echo(
+            f"Qonto has to approve {' and '.join(sensitive)} for your application, which takes "
+            "days: ask for it in the developer portal. If it has not yet, invoices can be read "
+            f"without: tap-qonto-auth login --scope {INVOICES}{membership}\n"
+        )
 
 
 def _send_user(authorization: Authorization, *, browser: bool) -> None:

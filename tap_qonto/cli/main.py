@@ -136,8 +136,8 @@ def auth() -> None:
     "scopes",
     envvar="TAP_QONTO_SCOPE",
     show_envvar=True,
-    help='Ask for these scopes only, such as "organization.read client.read". '
-    "[default: all that the tap's streams use]",
+    help='Ask for these scopes only, such as "organization.read client.read"; or `invoices`, for '
+    "invoices alone, which needs no approval by Qonto. [default: all that the tap's streams use]",
 )
 @click.option(
     "--membership",
@@ -163,18 +163,19 @@ def login(  # noqa: PLR0913 - one per option
       tap-qonto-auth login --no-browser          on a server, or in a container
       tap-qonto-auth login --port 9000           if 8765 is taken (register it too)
       tap-qonto-auth login --scope "organization.read client_invoices.read"
+      tap-qonto-auth login --scope invoices      without organization.read
     """  # noqa: D301 - \b keeps lines apart in --help
     _needs_session(settings)
     from tap_qonto.cli.authorization import (  # noqa: PLC0415 - --help stays fast
         Authorization,
-        default_scopes,
+        asked_scopes,
     )
     from tap_qonto.cli.login import log_in  # noqa: PLC0415
 
     authorization = Authorization(
         settings,
         redirect_uri or f"http://localhost:{port}/callback",
-        tuple(scopes.split()) if scopes else default_scopes(),
+        asked_scopes(scopes),
         membership=membership,
     )
     log_in(authorization, browser=not no_browser)

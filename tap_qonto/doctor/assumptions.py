@@ -1,7 +1,7 @@
 """The one list of what is assumed of Qonto: what follows if it is wrong, and how it is checked.
 
 Nobody who wrote the tap had an account. `docs/not-verified.md` and `tap-qonto-auth doctor` are made
-of this list; `docs/first-contact.md` shows what both do where an assumption is turned around. A
+of this list; `docs/maintainers/first-contact.md` shows what both do where an assumption is turned around. A
 number is never given twice, since reports name it. An assumption without a check can't be looked
 into by reading.
 """

@@ -12,7 +12,7 @@ from tap_qonto.api.organizations import Organizations
 from tap_qonto.api.prefetch import STEP, Fetch, Prefetch, RequestPool
 from tap_qonto.api.rate_limit import RateLimiter, RateLimiterClosed
 from tap_qonto.api.transport import Transport
-from tap_qonto.auth.authenticator import authenticator_for
+from tap_qonto.auth.authenticator import OFFLINE_SCOPE, USER_SCOPE, authenticator_for
 from tap_qonto.sync.progress import Progress
 from tap_qonto.sync.report import Report
 from tap_qonto.sync.versions import Versions
@@ -154,16 +154,21 @@ class Run:
             raise
 
     def missing_scope(self, scopes: tuple[str, ...]) -> str | None:
-        """Say which scope the session seems to lack; None if one was told, or none was told at all.
+        """Say which scope the session seems to lack, and the whole command that asks for it too.
+
+        None if one of them was told, or none was told at all.
 
         What was told may be incomplete: it is a reason to try with one organization first.
         """
         granted = self.authenticator.granted_scopes
         if granted is None or not scopes or granted.intersection(scopes):
             return None
+        always = {OFFLINE_SCOPE, USER_SCOPE}  # every login asks for them
+        asked = " ".join(sorted({*granted, scopes[0]} - always))
+        membership = " --membership" if self.authenticator.flow == "membership" else ""
         return (
             f"the session was not granted the scope {' or '.join(scopes)}. Switch it on for your "
-            "application, then: tap-qonto-auth login"
+            f'application, then: tap-qonto-auth login{membership} --scope "{asked}"'
         )
 
     # -- the main thread's pulse -----------------------------------------------------------

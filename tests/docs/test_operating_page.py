@@ -7,10 +7,13 @@ import re
 import typing as t
 from pathlib import Path
 
+import duckdb
+import psycopg
 import pytest
 import yaml
 from pages import personal
 from pages.paths import dotted, values
+from postgres import running_postgres
 from singer_sdk.exceptions import ConfigValidationError
 from taps import Outcome, catalog_of, command, read
 
@@ -183,3 +186,35 @@ def test_a_likely_mistake_gets_the_message_of_the_page(
 
 def test_the_page_lists_no_mistake_that_was_not_tried() -> None:
     assert set(mistakes()) == {*MADE, "a config file that is not JSON"}
+
+
+# -- rows deleted in Qonto -----------------------------------------------------------------
+
+
+def living_rows() -> str:
+    found = re.search(r"```sql\n(.*?)```", section("Rows deleted in Qonto"), re.DOTALL)
+    assert found
+    return found[1]
+
+
+FULL_READS = """
+    create table labels (organization_id text, id text, _sdc_extracted_at timestamp);
+    insert into labels values
+        ('a', 'deleted', '2026-11-01 03:00:00'),
+        ('a', 'living', '2026-11-02 03:00:01'), ('a', 'too', '2026-11-02 03:00:02'),
+        ('b', 'of another organization', '2026-11-01 03:00:00')
+"""
+LIVING = {"living", "too", "of another organization"}
+
+
+def test_the_query_of_the_page_finds_living_rows_in_duckdb() -> None:
+    database = duckdb.connect()
+    database.execute(FULL_READS)
+    assert {row[1] for row in database.execute(living_rows()).fetchall()} == LIVING
+
+
+@pytest.mark.slow
+def test_the_query_of_the_page_finds_living_rows_in_postgres() -> None:
+    with running_postgres() as url, psycopg.connect(url) as database:
+        database.execute(FULL_READS)
+        assert {row[1] for row in database.execute(living_rows()).fetchall()} == LIVING

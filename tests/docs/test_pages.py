@@ -25,8 +25,12 @@ if t.TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 ALL_JOINS = [join for joins in JOINS.values() for join in joins]
-WRITTEN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("hub/*.md")])
-EACH_PAGE = pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
+WRITTEN = sorted(
+    page
+    for pattern in ("*.md", "docs/**/*.md", "dbt/*.md", "examples/*/*.md", "hub/*.md")
+    for page in ROOT.glob(pattern)
+)
+EACH_PAGE = pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
 CODE = [
     file for folder in ("tap_qonto", "scripts", "demo") for file in ROOT.glob(f"{folder}/**/*.py")
 ]
@@ -49,6 +53,12 @@ def test_every_stream_has_its_section() -> None:
     text = (ROOT / "docs" / "streams.md").read_text(encoding="utf-8")
     for stream in STREAMS:
         assert text.count(f"\n### {stream.name}\n") == 1
+
+
+def test_the_page_of_streams_says_once_what_holds_for_all() -> None:
+    text = read_page("streams.md")
+    assert text.count("thers may come") == 1  # values
+    assert text.count("no links and no secrets") == 1  # unknown_fields
 
 
 def test_the_numbers_of_the_contract_page_are_those_of_the_contract_test() -> None:
@@ -85,9 +95,16 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(file), target
 
 
+def test_the_page_of_all_pages_names_each() -> None:
+    text = read_page("README.md")
+    named = {(ROOT / "docs" / target).resolve() for target in re.findall(r"\]\(([^)\s#]+)", text)}
+    below = {page for page in ROOT.glob("docs/**/*.md") if page.name != "README.md"}
+    assert below <= named
+
+
 def test_every_quirk_that_is_cited_is_told() -> None:
     told = {int(one) for one in re.findall(r'<a id="q(\d+)">', read_page("quirks.md"))}
-    assert told == set(range(1, 101))
+    assert told == set(range(1, 102))
     for file in CODE:
         cited = {int(one) for one in re.findall(r"\bQ(\d{1,3})\b", file.read_text("utf-8"))}
         assert cited <= told, file

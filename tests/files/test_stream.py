@@ -333,7 +333,7 @@ def test_without_the_extra_the_setting_says_what_to_install_and_nothing_else_cha
         check=False,
     )
     assert done.returncode == 1
-    assert "files is set, which needs obstore: pip install 'tap-qonto[files]'" in done.stderr
+    assert "files is set, which needs obstore. Add the extra files: pip install" in done.stderr
     assert "Traceback" not in done.stderr
 
 

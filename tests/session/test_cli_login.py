@@ -187,6 +187,19 @@ def test_the_command_without_a_refused_scope_can_be_copied(
     assert "card.read" not in authorization(result)["scope"]
 
 
+@pytest.mark.usefixtures("port", "browser")
+def test_what_qonto_has_to_approve_is_said_before_the_consent_page_is_opened(
+    run: Callable[..., Result],
+) -> None:
+    said, _, _ = run("login").output.partition("Open Qonto's consent page")
+    assert "Qonto has to approve organization.read for your application, which takes days" in said
+    command = re.search(r"tap-qonto-auth (login --scope \w+)", said)
+    result = run(*command[1].split())
+    assert "organization.read" not in authorization(result)["scope"].split()
+    assert "client_invoices.read" in authorization(result)["scope"]
+    assert "has to approve" not in result.output
+
+
 @pytest.mark.usefixtures("port")
 def test_without_offline_access_no_session_is_begun(
     run: Callable[..., Result], browser: Browser, settings: Callable[..., Settings]

@@ -375,7 +375,7 @@ def test_a_missing_driver_names_the_extra() -> None:
         "except Exception as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'tap-qonto[postgres]'" in done.stdout
+    assert "pip install -e '.[postgres]' in the clone" in done.stdout
 
 
 @pytest.mark.parametrize("place", ["/dev/null/store", "/proc/nothing/store"])
