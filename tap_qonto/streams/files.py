@@ -166,7 +166,7 @@ class Files(PerAccountStream):
         found = {}
         for name, source in SOURCES.items():
             if not {*source.kinds}.isdisjoint(self.run.settings.file_kinds):
-                stream = found[name] = source.stream(self._tap)
+                stream = found[name] = source.stream(self.tap)
                 stream._shape = row_shaper(facts_with_secrets(name))  # noqa: SLF001 - links stay, in memory
         return found
 

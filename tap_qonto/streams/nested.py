@@ -168,7 +168,7 @@ class PerRowStream(QontoStream):
     @property
     def parent(self) -> QontoStream:
         """The stream whose rows are the parents."""
-        return t.cast("QontoStream", self._tap.streams[self._parent_facts["stream"]])
+        return t.cast("QontoStream", self.tap.streams[self._parent_facts["stream"]])
 
     @property
     def needs_accounts(self) -> bool:  # type: ignore[override]
@@ -257,7 +257,7 @@ class PerCurrencyStream(QontoStream):
         accounts = self.run.organizations.accounts(context["organization_id"])
         currencies: set[str | None] = {account.get("currency") for account in accounts}
         if self.offered:
-            parent = t.cast("PerCurrencyStream", self._tap.streams["international_currencies"])
+            parent = t.cast("PerCurrencyStream", self.tap.streams["international_currencies"])
             walk = parent.walk(context, fetch.branch(), None)
             currencies = {row.get("currency_code") for batch in walk for row in batch.rows}
         of = endpoints()[self.name].parent

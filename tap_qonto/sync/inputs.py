@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import typing as t
 
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.helpers._util import load_json
 from singer_sdk.singerlib import Catalog
 
 from tap_qonto.errors import SettingsError
@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PREFIX = "TAP_QONTO_"
+BOM = "\ufeff"  # what some editors of Windows begin a file with
 
 
 def environment(schema: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -75,7 +76,7 @@ def catalog(text: str) -> Catalog:
 
 def _object(text: str) -> dict[str, t.Any] | None:
     try:
-        content = load_json(text)
+        content = json.loads(text.removeprefix(BOM))
     except ValueError:
         return None
     return content if isinstance(content, dict) else None

@@ -11,10 +11,10 @@ import copy
 import functools
 import threading
 import typing as t
+from datetime import datetime, timezone
 
 from singer_sdk import Stream
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
-from singer_sdk.helpers._util import utc_now
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_qonto.api.rate_limit import RateLimiterClosed
@@ -24,7 +24,6 @@ from tap_qonto.sync.writers import IndexedState, Lines, RowMessage, append_line
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog, SchemaMessage
@@ -61,6 +60,7 @@ class PartitionedStream(Stream):
 
     def __init__(self, tap: t.Any) -> None:
         super().__init__(tap)
+        self.tap = tap
         if self.replication_key is None:
             self.state_partitioning_keys = ()  # a full table leaves nothing in the state
         self._contexts: list[dict[str, t.Any]] | None = None
@@ -70,7 +70,7 @@ class PartitionedStream(Stream):
     @property
     def run(self) -> Run:
         """The run this stream is a part of."""
-        return t.cast("Run", self._tap.run)  # type: ignore[attr-defined]
+        return t.cast("Run", self.tap.run)
 
     def read(self, context: Mapping[str, t.Any], fetch: Fetch) -> Walk:
         """Walk over one partition; runs on any thread."""
@@ -126,17 +126,15 @@ class PartitionedStream(Stream):
         """Make the contexts; may ask Qonto."""
         return self.run.organizations.contexts
 
-    @property
+    @functools.cached_property
     def state_manager(self) -> IndexedState:
         """The SDK's manager of this stream's state, with an index over its partitions."""
-        if self._state_manager is None:
-            self._state_manager = IndexedState(
-                tap_name=self.tap_name,
-                stream_name=self.name,
-                tap_state=self._tap_state,
-                state_partitioning_keys=self.state_partitioning_keys,
-            )
-        return t.cast("IndexedState", self._state_manager)
+        return IndexedState(
+            tap_name=self.tap_name,
+            stream_name=self.name,
+            tap_state=self.tap_state,
+            state_partitioning_keys=self.state_partitioning_keys,
+        )
 
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """None: walks freeze their upper bound themselves, by Qonto's clock."""
@@ -204,11 +202,11 @@ class PartitionedStream(Stream):
         """Encode rows up to the first that can't be; the walk may compare them with others."""
         text = bytearray()
         with self._encoding:  # stream maps are not made for threads
-            self._extracted = utc_now()
+            self._extracted = datetime.now(timezone.utc)
             for row in rows:
                 end = len(text)
                 try:
-                    for message in self._generate_record_messages(row):
+                    for message in self.messages(row):
                         append_line(text, message)
                 except Exception as error:
                     self.logger.debug("Can't write a row of %s", self.name, exc_info=True)
@@ -219,9 +217,7 @@ class PartitionedStream(Stream):
                     )
         return text, None
 
-    def _generate_record_messages(  # type: ignore[override]
-        self, record: Record
-    ) -> t.Generator[RowMessage, None, None]:
+    def messages(self, record: Record) -> Iterator[RowMessage]:
         """Make the messages of a row, as the SDK does, without the work that changes nothing.
 
         The row stays as it is: the walk compares it with others.
@@ -275,13 +271,13 @@ class PartitionedStream(Stream):
 
     def get_records(self, context: Context | None) -> Iterable[Record]:
         """Hand over the rows of a partition, for who embeds a stream; a sync writes `lines`."""
-        with self._tap.running(writes=False):  # type: ignore[attr-defined]
+        with self.tap.running(writes=False):
             for rows, _ in self.read(context or {}, self.run.fetch()):
                 yield from rows
 
     def sync(self, context: Context | None = None) -> None:  # type: ignore[misc]
         """Write the stream, or one partition of it; by itself it ends as `TapQonto.sync_all`."""
-        with self._tap.running():  # type: ignore[attr-defined]
+        with self.tap.running():
             super().sync(context)
 
     def begin_anew(self) -> None:
@@ -294,7 +290,7 @@ class PartitionedStream(Stream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Record, None, None]:
         """Write the lines of all partitions; what goes wrong in one stays in it."""
-        count, writer = 0, t.cast("LineWriter", self._tap.message_writer)
+        count, writer = 0, t.cast("LineWriter", self.tap.message_writer)
         with self.get_record_counter() as counter, self.get_sync_timer() as timer:
             for partition in [context] if context else self.partitions:
                 counter.with_context(partition)

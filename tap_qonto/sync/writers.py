@@ -10,7 +10,7 @@ import time
 import typing as t
 
 import msgspec
-from singer_sdk.contrib.msgspec import MsgSpecWriter, encoder
+from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.helpers._state import StateWriter
 from singer_sdk.singerlib import StateMessage
 from singer_sdk.streams._state import StreamStateManager
@@ -23,6 +23,8 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, TapState
     from singer_sdk.singerlib.encoding.simple import Message
+
+_encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
 
 STATE_INTERVAL = 5.0  # seconds
 STATE_SHARE = 0.01  # of the output since the last STATE is the most that the next one takes
@@ -48,7 +50,7 @@ class Lines(t.NamedTuple):
 
 def append_line(text: bytearray, message: RowMessage) -> None:
     """Encode `message` at the end of `text`. From any thread; raises what the encoder raises."""
-    encoder.encode_into(message, text, -1)
+    _encoder.encode_into(message, text, -1)
     text += b"\n"
 
 
