@@ -341,7 +341,7 @@ class TapQonto(Tap):
 def _files(tap: TapQonto) -> QontoStream:
     """Make the stream that needs an extra."""
     try:
-        from tap_qonto.streams.files import Files  # noqa: PLC0415
+        from tap_qonto.streams.files.files import Files  # noqa: PLC0415
     except ImportError as error:
         raise SettingsError(
             [f"files is set, which needs {error.name}: pip install 'tap-qonto[files]'"]

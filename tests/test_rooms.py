@@ -11,11 +11,10 @@ import pytest
 ROOT = Path(__file__).parent.parent / "tap_qonto"
 FLOORS = (
     {"errors"},
-    {"settings", "adapter"},
+    {"settings"},
+    {"api"},  # what is between us and Qonto
     {"auth"},
     {"pagination"},  # how a list is read: knows neither Singer nor HTTP
-    {"api"},  # what is between us and Qonto
-    {"files"},  # what is kept beside the rows
     {"sync"},  # Singer's side
     {"streams"},  # what Qonto offers: declarations
     {"tap", "cli"},  # what users start

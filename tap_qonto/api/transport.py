@@ -19,7 +19,7 @@ import requests
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from tap_qonto.adapter import ENCODING, BoundedAdapter, Oversized, body_of
+from tap_qonto.api.adapter import ENCODING, BoundedAdapter, Oversized, body_of
 from tap_qonto.api.rate_limit import RateLimiterClosed
 from tap_qonto.api.responses import (
     NO_JSON,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import requests
 import urllib3.exceptions
 
-from tap_qonto.adapter import ENCODING, BoundedAdapter, Oversized, body_of
+from tap_qonto.api.adapter import ENCODING, BoundedAdapter, Oversized, body_of
 
 if t.TYPE_CHECKING:
     from tap_qonto.settings import Settings

@@ -11,17 +11,17 @@ from datetime import datetime, timezone
 
 from tap_qonto.api.responses import Request
 from tap_qonto.errors import RequestDenied
-from tap_qonto.files.download import Downloads, Patience, Promise, Unfetched, WrongLength
-from tap_qonto.files.names import file_name, folder_name, type_of
-from tap_qonto.files.store import FileStore, Stored
+from tap_qonto.streams.files.download import Downloads, Patience, Promise, Unfetched, WrongLength
+from tap_qonto.streams.files.names import file_name, folder_name, type_of
+from tap_qonto.streams.files.store import FileStore, Stored
 
 if t.TYPE_CHECKING:
     from concurrent.futures import Future
 
     from tap_qonto.api.transport import Transport
-    from tap_qonto.files.documents import Document
-    from tap_qonto.files.download import Content
     from tap_qonto.settings import Settings
+    from tap_qonto.streams.files.documents import Document
+    from tap_qonto.streams.files.download import Content
 
 Row = dict[str, t.Any]
 

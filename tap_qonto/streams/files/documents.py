@@ -10,8 +10,8 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from tap_qonto.files.download import Unfetched
-from tap_qonto.files.names import type_of
+from tap_qonto.streams.files.download import Unfetched
+from tap_qonto.streams.files.names import type_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
