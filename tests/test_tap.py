@@ -127,3 +127,14 @@ def test_what_is_slow_to_import_is_imported_where_a_session_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_python_runs_the_package_as_the_command() -> None:
+    outputs = [
+        subprocess.run(
+            [sys.executable, *command, "--discover"], capture_output=True, text=True, check=True
+        ).stdout
+        for command in (["-m", "tap_qonto"], ["-c", "import tap_qonto.tap as t; t.TapQonto.cli()"])
+    ]
+    assert '"user_organizations"' in outputs[0]
+    assert outputs[0] == outputs[1]

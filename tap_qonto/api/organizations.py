@@ -30,6 +30,7 @@ from tap_qonto.errors import (
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tap_qonto.api.session import HasFlow
     from tap_qonto.settings import Settings
 
 Row = dict[str, t.Any]
@@ -38,12 +39,6 @@ MOST_PAGES = 1000  # of a list here
 REFUSED = frozenset({401, 403, 404, 410})  # how a membership may be refused the list
 REFUSALS_IN_A_ROW = 3  # of one organization, before the consent is looked at again
 LOOK_AGAIN = 60.0  # seconds between two such looks
-
-
-class HasFlow(t.Protocol):
-    """What is known of the session; `flow` is `user`, `membership` or `api_key`."""
-
-    flow: str
 
 
 class Organizations:

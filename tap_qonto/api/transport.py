@@ -42,7 +42,7 @@ from tap_qonto.errors import (
 
 if t.TYPE_CHECKING:
     from tap_qonto.api.rate_limit import RateLimiter
-    from tap_qonto.auth.authenticator import ApiKeyAuthenticator, QontoAuthenticator
+    from tap_qonto.api.session import Authenticator
     from tap_qonto.settings import Settings
 
 logger = logging.getLogger("tap-qonto")
@@ -89,7 +89,7 @@ class Transport:
     def __init__(
         self,
         settings: Settings,
-        authenticator: QontoAuthenticator | ApiKeyAuthenticator,
+        authenticator: Authenticator,
         rate_limiter: RateLimiter,
         user_agent: str,
         patience: Patience = Patience(),  # noqa: B008 - a tuple of numbers
