@@ -60,6 +60,8 @@ def test_the_wheel_holds_the_tap_alone_and_works_on_its_own(tmp_path: Path) -> N
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"tap_qonto"}
     assert {"tap_qonto/py.typed", "tap_qonto/api/openapi.json"} <= set(names)
+    shipped = zipfile.ZipFile(wheel).read("tap_qonto/api/openapi.json")
+    assert b'"example"' not in shipped  # for tests: contract/openapi.yaml has them
 
     venv.create(tmp_path / "venv", with_pip=True)
     tool = tmp_path / "venv" / "bin"
