@@ -3,9 +3,11 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 	$(name) -c 'import sys; sys.version_info >= (3, 10) and print("$(name)")' 2>/dev/null)))
 VENV ?= .venv
 RUN := $(VENV)/bin/python -m
+# The versions and hashes that are installed; `make … LOCK=` takes the newest that are allowed.
+LOCK ?= constraints.txt
 unexport PYTHONDONTWRITEBYTECODE  # Meltano and the tap start three times as fast with bytecode kept
 
-.PHONY: help demo test test-slow test-all lint format bench build clean
+.PHONY: help demo test test-slow test-all lint format bench build lock clean
 
 help:  ## Show this list
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +28,7 @@ lint: $(VENV)/installed-all  ## Check style, format and types
 	$(RUN) ruff format --check
 	$(RUN) mypy
 
-format: $(VENV)/installed-all  ## Mend style and format
+format: $(VENV)/installed-all  ## Repair style and format
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
 
@@ -38,6 +40,13 @@ build: $(VENV)/installed-all  ## Build the wheel and the source archive, and che
 	$(RUN) build --quiet
 	$(RUN) twine check --strict dist/*
 
+lock: $(VENV)/bin/python  ## Renew constraints.txt: the versions and hashes that all of this installs
+	@$(RUN) pip install -qq --disable-pip-version-check --group lock
+	@$(RUN) uv --quiet pip compile --upgrade --universal --python-version 3.10 --generate-hashes \
+		--no-annotate --no-emit-index-url --custom-compile-command 'make lock' --all-extras \
+		$(foreach group,test meltano dbt lint build docs lock,--group $(group)) \
+		pyproject.toml --output-file constraints.txt >/dev/null
+
 clean:  ## Remove all that the other targets made
 	rm -rf $(VENV) .demo .meltano dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -47,15 +56,16 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.10 or later is needed: install it, or name it with make PYTHON=…" >&2; exit 1; }
 	@echo "▶  Installing into $(VENV) (once) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'  # knows --group
+	@$(RUN) pip install -qq --disable-pip-version-check --upgrade 'pip>=26.3'  # checks hashes beside --editable
 
-INSTALL = $(RUN) pip install -qq --disable-pip-version-check --editable .
+INSTALL = $(RUN) pip install -qq --disable-pip-version-check --editable . \
+	$(if $(LOCK),--no-require-hashes --constraint $(LOCK))
 
-$(VENV)/installed-demo: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed-demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(INSTALL) --group demo --group meltano && touch $@
 
-$(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(INSTALL) --group test && touch $@
 
-$(VENV)/installed-all: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed-all: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(INSTALL) --group test --group meltano --group dbt --group lint --group build && touch $@
