@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 import typing as t
 from collections import Counter
 from pathlib import Path
@@ -77,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -79,7 +79,8 @@ def source_row(stream: str) -> set[str]:
 
 
 def example_rows(stream: str) -> list[dict[str, Any]]:
-    return json.loads(json.dumps(examples(stream)))
+    found: list[dict[str, Any]] = json.loads(json.dumps(examples(stream)))
+    return found
 
 
 def test_there_are_the_46_bulk_endpoints() -> None:

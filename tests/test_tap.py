@@ -32,7 +32,7 @@ def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def suite(**which: bool) -> type:
+def suite(**which: t.Any) -> t.Any:
     """The SDK's generated tests against the demo server, of every stream."""
     return get_tap_test_class(
         TapQonto,
@@ -45,12 +45,14 @@ def suite(**which: bool) -> type:
 
 # Qonto leaves some fields out where they don't apply; a row then has no such field
 @pytest.mark.filterwarnings("ignore:Fields in transformed catalog but not in records")
-class TestOfTheSdk(suite(include_stream_attribute_tests=False)):
+class TestOfTheSdk(suite(include_stream_attribute_tests=False)):  # type: ignore[misc]
     """Discovery, a connection test, and each stream."""
 
 
 @pytest.mark.slow
-class TestEveryFieldOfTheSdk(suite(include_tap_tests=False, include_stream_tests=False)):
+class TestEveryFieldOfTheSdk(
+    suite(include_tap_tests=False, include_stream_tests=False)  # type: ignore[misc]
+):
     """Each field of each stream."""
 
 

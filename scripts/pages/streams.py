@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tap_qonto.api.contract import FieldPath, Schema
 
-KINDS = (
+KINDS: tuple[type[QontoStream], ...] = (
     QontoStream,
     *(
         kind

@@ -93,8 +93,8 @@ def test_a_cloud_is_told_the_type(bucket: str) -> None:
 def test_files_are_kept_in_a_cloud_and_not_fetched_again(
     bucket: str, host: Host, make: Make
 ) -> None:
-    ((row, _),) = make(files=f"{bucket}/kept")(host.document())  # type: ignore[misc]
-    ((again, _),) = make(files=f"{bucket}/kept")(host.document())  # type: ignore[misc]
+    ((row, _),) = make(files=f"{bucket}/kept")(host.document())
+    ((again, _),) = make(files=f"{bucket}/kept")(host.document())
     assert again["sha256"] == row["sha256"]
     assert {**again, "fetched_at": 0} == {**row, "fetched_at": 0}
     assert len(host.wire.calls) == 1

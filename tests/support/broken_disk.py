@@ -83,7 +83,7 @@ def ask_and_break(endpoint: TokenEndpoint, token: str) -> Grant:
 
 
 if moment != "before":
-    TokenEndpoint.refresh = ask_and_break  # type: ignore[method-assign]
+    TokenEndpoint.refresh = ask_and_break  # type: ignore[method-assign, assignment]
 if moment != "mended":
     refresh.STORE_AWAY = 0  # nobody waits for minutes in a test
 if moment == "mended":
@@ -95,7 +95,7 @@ if moment == "mended":
             mend_it()
         save(keeper, at_once=at_once)
 
-    refresh.Refresher.save_unsaved = mend_and_save  # type: ignore[method-assign]
+    refresh.Refresher.save_unsaved = mend_and_save  # type: ignore[method-assign, assignment]
 if sys.argv[4] == "tap":
     TapQonto.cli([])
 cli.auth(sys.argv[4:])
