@@ -65,7 +65,7 @@ meltano invoke tap-qonto:status   # exit code 0 alive, 4 needs attention, 3 log 
 
 ## How a run ends
 
-The last lines of the log are a table of what was skipped or failed, and what mends it.
+The last lines of the log are a table of what was skipped or failed, and what repairs it.
 
 | Exit code | |
 |---|---|

@@ -35,7 +35,7 @@ STEP = 0.2  # seconds between looks at `interrupted` while the reader waits
 
 
 class Fetch:
-    """Sends the requests of one walk on the pool; `ahead` sends before the answer is wanted.
+    """Sends the requests of one walk on the pool; `ahead` sends before the response is wanted.
 
     Three quarters of the pages ahead are for the walk that is read next: pages that wait for
     others, which wait for the reader, must not slow it down.
@@ -58,7 +58,7 @@ class Fetch:
         return branch
 
     def __call__(self, request: Request) -> Response:
-        """Return the answer, sent ahead or sent now. Raises what `Transport.send` raises."""
+        """Return the response, sent ahead or sent now. Raises what `Transport.send` raises."""
         self._own.discard(request)
         if request not in self._sent:
             return self._pool.submit(request).result()
@@ -84,7 +84,7 @@ class Fetch:
         return True
 
     def forget(self) -> None:
-        """Drop what this list sent ahead: the answers no longer fit."""
+        """Drop what this list sent ahead: the responses no longer fit."""
         for request in self._own:
             self._drop(request)
         self._own.clear()

@@ -108,7 +108,7 @@ def auth() -> None:
 @click.option(
     "--no-browser",
     is_flag=True,
-    help="Print the address, and take the pasted answer: for servers and containers.",
+    help="Print the address, and take the pasted response: for servers and containers.",
 )
 @click.option(
     "--port",

@@ -208,7 +208,7 @@ class Run:
             self.authenticator.close()
 
     def _join(self) -> None:
-        """Wait for threads that end at once; not for those that wait for an answer."""
+        """Wait for threads that end at once; not for those that wait for a response."""
         until = time.monotonic() + LINGER
         if "_ahead" in self.__dict__:
             self._ahead.join(until)

@@ -435,7 +435,7 @@ class Model:
         ]
 
     def unsafe(self, target: t.Mapping[int, Row], bookmark: datetime) -> list[int]:
-        """Return the ids of rows that a run from `bookmark` on would not mend in `target`."""
+        """Return the ids of rows that a run from `bookmark` on would not repair in `target`."""
         hidden = {identity: row for _, identity, row in self._late if row}
         return [
             identity

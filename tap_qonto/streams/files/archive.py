@@ -105,7 +105,7 @@ class Archive:
         document = self._with_link(document, organization_id)
         try:
             return document, self._downloaded(document)
-        except WrongLength as error:  # two links: if the next answer is as long, Qonto is wrong
+        except WrongLength as error:  # two links: if the next response is as long, Qonto is wrong
             return document, self._downloaded(dataclasses.replace(document, bytes=error.bytes))
 
     def _downloaded(self, document: Document) -> Content:

@@ -67,7 +67,7 @@ class Document:
         return f"/v2/{of}/{self.file_id}"
 
     def told(self, body: t.Any) -> Document:
-        """Return this document as the answer of `path` tells of it.
+        """Return this document as the response of `path` tells of it.
 
         Raises:
             Pending: it is not made yet. NeverMade: it will not be.
