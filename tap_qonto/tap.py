@@ -278,7 +278,7 @@ class TapQonto(Tap):
                 stream.begin_anew()
         if not any(stream.selected for stream in self.streams.values()):
             self.logger.warning("The catalog selects no stream: there is nothing to read.")
-        if not self.run.patiently(self.run.organizations.rows):
+        if not self.run.off_main_thread(self.run.organizations.rows):
             self.logger.warning(
                 "There is no organization to read: the consent names none (see tap-qonto-auth "
                 "organizations), or the shard has none."

@@ -39,9 +39,9 @@ class BankAccounts(QontoStream):
             accounts = self.run.organizations.accounts(context["organization_id"])
             expected = None if external else len(accounts)
         listed: set[str] = set()
-        for batch in self.whole(context, fetch, expected=expected):
-            listed.update(row["id"] for row in batch.rows if row.get("id"))
-            yield batch
+        for records in self.whole(context, fetch, expected=expected):
+            listed.update(row["id"] for row in records.rows if row.get("id"))
+            yield records
         if external:
             organization_id = context["organization_id"]
             accounts = self.run.organizations.accounts(organization_id)

@@ -1,4 +1,4 @@
-"""Kinds of streams: what differs is which part of a list has to be read again, and how.
+"""Bases of streams: one for each way in which Qonto lets a list be asked for changes.
 
 QontoStream            the whole list, at every run                         (client.py)
 OneRowStream           one object per organization

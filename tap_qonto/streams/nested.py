@@ -199,8 +199,8 @@ class PerRowStream(QontoStream):
         """Read the lists of all parent rows, several ahead."""
         del since
         asked, gone = 0, []
-        for batch in self.parent.walk(context, fetch.branch(), since=None):
-            rows = [row for row in batch.rows if self.wanted(row) and self._has_path(row)]
+        for records in self.parent.walk(context, fetch.branch(), since=None):
+            rows = [row for row in records.rows if self.wanted(row) and self._has_path(row)]
             lists = [self._listing(context, fetch, row) for row in rows]
             upcoming = deque(lists)
             for row, listing in zip(rows, lists, strict=True):
@@ -259,7 +259,7 @@ class PerCurrencyStream(QontoStream):
         if self.offered:
             parent = t.cast("PerCurrencyStream", self.tap.streams["international_currencies"])
             walk = parent.walk(context, fetch.branch(), None)
-            currencies = {row.get("currency_code") for batch in walk for row in batch.rows}
+            currencies = {row.get("currency_code") for records in walk for row in records.rows}
         of = endpoints()[self.name].parent
         lists = {
             currency: QontoListing(

@@ -1,4 +1,4 @@
-"""What a user hands to the command line besides a config file: read, or refused in a sentence."""
+"""Settings from the environment, a state and a catalog: read, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def environment(schema: Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def state(text: str) -> dict[str, t.Any]:
-    """Read the state of an earlier run; an empty file is no state.
+    """Read the state of an earlier run. An empty file counts as an empty state.
 
     Raises:
-        SettingsError: it is none.
+        SettingsError: the text is not a state of this tap.
     """
     content = _object(text) if text.strip() else {}
     try:
@@ -61,10 +61,10 @@ def state(text: str) -> dict[str, t.Any]:
 
 
 def catalog(text: str) -> Catalog:
-    """Read a catalog.
+    """Read a catalog, as `--discover` writes it.
 
     Raises:
-        SettingsError: it is none.
+        SettingsError: the text is not a catalog.
     """
     try:
         return Catalog.from_dict({"streams": (_object(text) or {})["streams"]})

@@ -1,8 +1,8 @@
-"""PartitionedStream: between the SDK's loop and the walks.
+"""PartitionedStream: the base of all streams, between the SDK's loop and the walk over a list.
 
-A partition is one organization, or one bank account of it. Partitions are read apart: what goes
-wrong in one ends in the closing report, its bookmark stays where it was, and the next one begins.
-Bookmarks move only when a walk says that all before was handed over, never by the row.
+A partition is one organization, or one bank account of it. An error ends its partition only: it is
+noted in the closing report, the bookmark stays where it was, and the next partition begins. A walk
+says up to which moment all rows were handed over; the bookmark moves there, never by single rows.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class PartitionedStream(Stream):
         raise NotImplementedError
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Follow the catalog, but for the replication key: how rows are asked for hangs on it."""
+        """Follow the catalog, except for the replication key: it decides how Qonto is asked."""
         declared = self.replication_key
         super().apply_catalog(catalog)
         if self.replication_key not in {None, declared}:
@@ -97,7 +97,7 @@ class PartitionedStream(Stream):
     def partitions(self) -> list[dict[str, t.Any]]:
         """The contexts of this run, one bookmark each: `{"organization_id": …}`."""
         if self._contexts is None:
-            self.run.patiently(self._find_contexts)
+            self.run.off_main_thread(self._find_contexts)
         return t.cast("list[dict[str, t.Any]]", self._contexts)
 
     def _find_contexts(self) -> None:
@@ -148,11 +148,11 @@ class PartitionedStream(Stream):
         return max((moment for moment in known if moment), default=None)
 
     def notes(self) -> dict[str, t.Any]:
-        """What a bookmark says besides its moment, for `bookmark_notes` of the next run."""
+        """Return what else to keep in a bookmark; the next run reads it with `bookmark_notes`."""
         return {}
 
     def bookmark_notes(self, context: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
-        """What the bookmark of a partition said before this run."""
+        """Return the bookmark of a partition as it was before this run; empty if there was none."""
         return self._former.get(frozenset(context.items()), {})
 
     @functools.cached_property
@@ -199,7 +199,7 @@ class PartitionedStream(Stream):
                 raise error
 
     def _encoded(self, rows: list[Record]) -> tuple[bytearray, Unwritable | None]:
-        """Encode rows up to the first that can't be; the walk may compare them with others."""
+        """Encode rows, up to the first that can't be encoded. The rows themselves do not change."""
         text = bytearray()
         with self._encoding:  # stream maps are not made for threads
             self._extracted = datetime.now(timezone.utc)
@@ -270,7 +270,10 @@ class PartitionedStream(Stream):
     # -- the SDK's loop, page by page ------------------------------------------------------
 
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        """Hand over the rows of a partition, for who embeds a stream; a sync writes `lines`."""
+        """Yield the records of one partition, for programs that use a stream without messages.
+
+        A sync does not call this: it writes `lines`.
+        """
         with self.tap.running(writes=False):
             for rows, _ in self.read(context or {}, self.run.fetch()):
                 yield from rows

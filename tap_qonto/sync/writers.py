@@ -41,15 +41,22 @@ class RowMessage(msgspec.Struct, tag_field="type", tag="RECORD", omit_defaults=T
 
 
 class Lines(t.NamedTuple):
-    """RECORD messages as they leave, of so many rows; up to `upto` all were handed over then."""
+    """RECORD messages as they are written."""
 
     text: bytes | bytearray
+    """One message per line."""
     rows: int
+    """How many messages there are."""
     upto: datetime | None = None
+    """The bookmark of the partition once these lines are written; None: it stays."""
 
 
 def append_line(text: bytearray, message: RowMessage) -> None:
-    """Encode `message` at the end of `text`. From any thread; raises what the encoder raises."""
+    """Append `message` to `text`, as a line of JSON. Any thread may call this.
+
+    Raises:
+        TypeError, ValueError: what msgspec raises for a value that it can't encode.
+    """
     _encoder.encode_into(message, text, -1)
     text += b"\n"
 
