@@ -3,9 +3,11 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 	$(name) -c 'import sys; sys.version_info >= (3, 10) and print("$(name)")' 2>/dev/null)))
 VENV ?= .venv
 RUN := $(VENV)/bin/python -m
+# The versions and hashes that are installed; `make … LOCK=` takes the newest that are allowed.
+LOCK ?= constraints.txt
 unexport PYTHONDONTWRITEBYTECODE  # Meltano and the tap start three times as fast with bytecode kept
 
-.PHONY: help demo test test-slow test-all lint format bench build clean
+.PHONY: help demo test test-slow test-all lint format bench build lock clean
 
 help:  ## Show this list
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +40,13 @@ build: $(VENV)/installed-all  ## Build the wheel and the source archive, and che
 	$(RUN) build --quiet
 	$(RUN) twine check --strict dist/*
 
+lock: $(VENV)/bin/python  ## Renew constraints.txt: the versions and hashes that all of this installs
+	@$(RUN) pip install -qq --disable-pip-version-check --group lock
+	@$(RUN) uv --quiet pip compile --upgrade --universal --python-version 3.10 --generate-hashes \
+		--no-annotate --no-emit-index-url --custom-compile-command 'make lock' --all-extras \
+		$(foreach group,test meltano dbt lint build docs lock,--group $(group)) \
+		pyproject.toml --output-file constraints.txt >/dev/null
+
 clean:  ## Remove all that the other targets made
 	rm -rf $(VENV) .demo .meltano dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -48,17 +57,18 @@ $(VENV)/bin/python:
 	@echo "▶  Installing into $(VENV) (once) …"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/new-pip: | $(VENV)/bin/python  # knows --group; the environment may be older, or have none
+$(VENV)/new-pip: | $(VENV)/bin/python  # checks hashes beside --editable; the environment may be older, or have none
 	@$(RUN) pip --version >/dev/null 2>&1 || $(RUN) ensurepip >/dev/null
-	@$(RUN) pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1' && touch $@
+	@$(RUN) pip install -qq --disable-pip-version-check --upgrade 'pip>=26.3' && touch $@
 
-INSTALL = $(RUN) pip install -qq --disable-pip-version-check --editable .
+INSTALL = $(RUN) pip install -qq --disable-pip-version-check --editable . \
+	$(if $(LOCK),--no-require-hashes --constraint $(LOCK))
 
-$(VENV)/installed-demo: pyproject.toml | $(VENV)/new-pip
+$(VENV)/installed-demo: pyproject.toml constraints.txt | $(VENV)/new-pip
 	@$(INSTALL) --group demo --group meltano && touch $@
 
-$(VENV)/installed-test: pyproject.toml | $(VENV)/new-pip
+$(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/new-pip
 	@$(INSTALL) --group test && touch $@
 
-$(VENV)/installed-all: pyproject.toml | $(VENV)/new-pip
+$(VENV)/installed-all: pyproject.toml constraints.txt | $(VENV)/new-pip
 	@$(INSTALL) --group test --group meltano --group dbt --group lint --group build && touch $@

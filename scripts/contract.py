@@ -243,7 +243,7 @@ def row(operation: Json, envelope: str | None, document: Json) -> Json:
 
 
 def answer(operation: Json) -> Json:
-    """The 200 answer: its envelope around the folded row, and the example as it was."""
+    """The 200 response: its envelope around the folded row."""
     example = operation["responses"]["200"]["content"]["application/json"]["example"]
     envelope = operation["x-envelope"]
     schema: Json = {"$ref": f"#/components/schemas/{operation['x-stream']}"}
@@ -253,7 +253,7 @@ def answer(operation: Json) -> Json:
         if operation["x-pagination"]["meta"]:
             properties["meta"] = {"$ref": "#/components/schemas/PaginationMeta"}
         schema = {"type": "object", "properties": properties}
-    content = {"application/json": {"schema": schema, "example": example}}
+    content = {"application/json": {"schema": schema}}
     return {"200": {"description": "Success.", "content": content}}
 
 
@@ -326,11 +326,17 @@ def contract(ours: Json, official: Json | None = None) -> Json:
     return dict(without_evidence(document))
 
 
-def without_evidence(value: Any) -> Any:
-    """A copy without `x-evidence`, which stays in the source."""
+def without_evidence(value: Any, *, names: bool = False) -> Any:
+    """A copy without `x-evidence` and examples, which stay in the source.
+
+    `names`: the keys of `value` are names of fields.
+    """
     if isinstance(value, dict):
-        items = value.items()
-        return {key: without_evidence(item) for key, item in items if key != "x-evidence"}
+        return {
+            key: without_evidence(item, names=key == "properties" and not names)
+            for key, item in value.items()
+            if names or key not in {"x-evidence", "example"}
+        }
     return [without_evidence(item) for item in value] if isinstance(value, list) else value
 
 

@@ -4,7 +4,7 @@
     ├── SettingsError          a setting is missing or wrong; nothing was requested
     │   └── ExtraMissing       it needs packages of an extra that is not installed
     ├── StoreError             the token store can't be opened, read or written
-    ├── LoginRequired          exit code 3: only a person at the consent page can mend it
+    ├── LoginRequired          exit code 3: only a person at the consent page can repair it
     ├── RequestDenied          Qonto refuses one stream of one organization (403, 404, 410)
     ├── RequestRejected        Qonto does not accept the request itself (400, 422)
     ├── RequestFailed          the API did not answer properly, after all retries
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 
 class QontoError(Exception):
-    """Base of all errors raised on purpose; the message tells what mends it."""
+    """Base of all errors raised on purpose; the message tells what repairs it."""
 
     exit_code = 1
 
@@ -75,7 +75,7 @@ class RequestRejected(QontoError):  # noqa: N818
 
 
 class RequestFailed(QontoError):  # noqa: N818
-    """No usable answer: 429, 5xx, a cut connection or a broken body, after all retries.
+    """No usable response: 429, 5xx, a cut connection or a broken body, after all retries.
 
     `status` is 401 where one endpoint refuses a token that others accept.
     """

@@ -18,7 +18,6 @@ import click
 from dotenv import find_dotenv, load_dotenv
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError, MappingError
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 
@@ -123,10 +122,10 @@ class TapQonto(Tap):
             raise ConfigValidationError(summary, errors=errors, schema=self.config_jsonschema)
         return errors
 
-    @classproperty
-    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - the SDK's way
-        cls.append_builtin_config(cls.config_jsonschema)
-        return inputs.environment(cls.config_jsonschema)
+    @property
+    def _env_var_config(self) -> dict[str, t.Any]:
+        self.append_builtin_config(self.config_jsonschema)
+        return inputs.environment(self.config_jsonschema)
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:
@@ -253,7 +252,7 @@ class TapQonto(Tap):
             return
         self._is_running = True
         try:
-            with heard(self._handle_termination):
+            with heard(self._stop):
                 try:
                     self._begin()
                     try:
@@ -279,7 +278,7 @@ class TapQonto(Tap):
                 stream.begin_anew()
         if not any(stream.selected for stream in self.streams.values()):
             self.logger.warning("The catalog selects no stream: there is nothing to read.")
-        if not self.run.patiently(self.run.organizations.rows):
+        if not self.run.off_main_thread(self.run.organizations.rows):
             self.logger.warning(
                 "There is no organization to read: the consent names none (see tap-qonto-auth "
                 "organizations), or the shard has none."
@@ -331,7 +330,7 @@ class TapQonto(Tap):
     def _setup_signal_handlers(self) -> None:
         """Leave them alone until a run begins: a tap may be made in any program."""
 
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def _stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """End at the next page instead of in the middle of one."""
         if "run" in self.__dict__ and not self.run.is_closed:
             self.run.stop(signum)
@@ -342,7 +341,7 @@ class TapQonto(Tap):
 def _files(tap: TapQonto) -> QontoStream:
     """Make the stream that needs an extra."""
     try:
-        from tap_qonto.streams.files import Files  # noqa: PLC0415
+        from tap_qonto.streams.files.files import Files  # noqa: PLC0415
     except ImportError as error:
         raise ExtraMissing(f"files is set, which needs {error.name}", "files") from None
     return Files(tap)

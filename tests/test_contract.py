@@ -11,22 +11,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-import yaml
 from folds import folded, spots
 from jsonschema import Draft202012Validator
 from singer_sdk import Stream, Tap
 from singer_sdk.exceptions import SchemaNotFoundError
 from singer_sdk.schema.source import StreamSchema
+from source import examples, operations, source
 
 from tap_qonto.api.contract import CONTRACT, ORGANIZATIONS, endpoints, fields, row_facts
 from tap_qonto.streams import STREAMS as DECLARED
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "scripts" / "contract.py"
-SOURCE = yaml.load(
-    (ROOT / "contract" / "openapi.yaml").read_text(encoding="utf-8"),
-    Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),
-)
+SOURCE = source()
 STREAMS = sorted(endpoints())
 EACH_STREAM = pytest.mark.parametrize("stream", STREAMS)
 
@@ -57,15 +54,6 @@ def schema_of(stream: str) -> dict[str, Any]:
     return CONTRACT.get_schema(stream)
 
 
-def source_operations() -> dict[str, dict[str, Any]]:
-    return {
-        operation["x-stream"]: operation
-        for operations in SOURCE["paths"].values()
-        for operation in operations.values()
-        if "x-stream" in operation
-    }
-
-
 def source_fields(schema: dict[str, Any], path: tuple[str, ...] = ()) -> set[str]:
     """All field paths of a schema of the source, by a walk that shares nothing with the script."""
     if "$ref" in schema:
@@ -81,7 +69,7 @@ def source_fields(schema: dict[str, Any], path: tuple[str, ...] = ()) -> set[str
 
 
 def source_row(stream: str) -> set[str]:
-    operation = source_operations()[stream]
+    operation = operations()[stream]
     answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
     prefix = f"{operation['x-envelope']}." if operation["x-envelope"] else ""
     found = source_fields(answer)
@@ -91,15 +79,13 @@ def source_row(stream: str) -> set[str]:
 
 
 def example_rows(stream: str) -> list[dict[str, Any]]:
-    endpoint = endpoints()[stream]
-    body = endpoint.example
-    rows = body.get(endpoint.envelope, body) if endpoint.envelope else body
-    return json.loads(json.dumps(rows if isinstance(rows, list) else [rows]))
+    found: list[dict[str, Any]] = json.loads(json.dumps(examples(stream)))
+    return found
 
 
 def test_there_are_the_46_bulk_endpoints() -> None:
     assert len(STREAMS) == 46
-    assert set(STREAMS) == set(source_operations())
+    assert set(STREAMS) == set(operations())
 
 
 def test_the_document_is_what_the_script_makes_of_its_source(tmp_path: Path) -> None:
@@ -291,7 +277,7 @@ def test_the_catalog_says_which_fields_are_personal() -> None:
 
 @EACH_STREAM
 def test_every_endpoint_tells_what_documentation_and_login_need(stream: str) -> None:
-    endpoint, operation = endpoints()[stream], source_operations()[stream]
+    endpoint, operation = endpoints()[stream], operations()[stream]
     assert endpoint.path.startswith("/v2/")
     assert endpoint.method == ("POST" if stream == "suppliers" else "GET")
     assert list(endpoint.scopes) == operation["x-oauth-scopes"]

@@ -122,7 +122,7 @@ def test_an_answer_that_is_nested_beyond_reason_is_a_failure(
     body = b'{"labels":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     strike(qonto, [("labels", second)], "nonsense", body=body)
     outcome = read(config(), catalog=CATALOG)
-    assert f"failed   labels: {named(qonto, second)}: the answer is not the JSON" in outcome.log
+    assert f"failed   labels: {named(qonto, second)}: the response is not the JSON" in outcome.log
     assert_whole(qonto, outcome, but=[("labels", second)])
 
 
@@ -150,7 +150,9 @@ def test_an_organization_whose_accounts_are_unreadable_loses_no_other(
     qonto.faults.add("wrong_type", path="/v2/bank_accounts$", organization=second)
     outcome = read(config(), catalog=CATALOG)
     assert outcome.code == 1
-    failed = f"failed   transactions: {named(qonto, second)}: bank_accounts: the answer is not the"
+    failed = (
+        f"failed   transactions: {named(qonto, second)}: bank_accounts: the response is not the"
+    )
     assert failed in outcome.log
     assert_whole(qonto, outcome, but=[("transactions", second)])
 

@@ -142,7 +142,7 @@ def test_a_single_row_of_another_shape_is_a_failure_and_no_row_of_nulls(
     outcome = read(config(), catalog=catalog_of("subscription"))
     assert outcome.code == 1
     failed = f"failed   subscription: {named(qonto, second)}: "
-    assert f"{failed}the answer is not" in outcome.log or f"{failed}Qonto answers" in outcome.log
+    assert f"{failed}the response is not" in outcome.log or f"{failed}Qonto answers" in outcome.log
     assert len(outcome.rows("subscription")) == 2
 
 

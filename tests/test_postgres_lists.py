@@ -130,7 +130,7 @@ def test_no_row_is_lost_while_rows_are_updated_in_bulk(connection: psycopg.Conne
         writer.join()
     begun = datetime.now(timezone.utc) - timedelta(minutes=30)
     found |= ids(changed(InPostgres(connection), begun))
-    truth = dict(connection.execute("SELECT id, version FROM list").fetchall())
+    truth: dict[t.Any, t.Any] = dict(connection.execute("SELECT id, version FROM list").fetchall())
     assert found == truth
 
 

@@ -108,7 +108,7 @@ def test_whatever_the_shape_each_reader_gets_its_walk_as_if_it_ran_alone(
             assert [next(walk) for _ in expected] == expected
             walk.close()
         elif shape.fails_at is not None and shape.fails_at < shape.pages:
-            found = []
+            found: list[t.Any] = []
             with pytest.raises(Failed, match=f"^{number}$"):
                 found.extend(walk)  # which keeps what came before
             assert found == shape.batches(number)
@@ -311,7 +311,12 @@ def test_close_ends_a_reader_that_waits_with_an_error() -> None:
 def test_after_close_nothing_is_sent_and_whoever_asks_is_told() -> None:
     """Found: a request that came behind the end of the pool was waited for without end."""
     sent = []
-    ahead = ahead_of([Shape(5)], send=lambda request: sent.append(request) or send(request))
+
+    def note(request: t.Any) -> t.Any:
+        sent.append(request)
+        return send(request)
+
+    ahead = ahead_of([Shape(5)], send=note)
     list(ahead.read(0))
     fetch = ahead.fetch()
     assert fetch(asking(7, 7)).body == ["7", "7"]

@@ -61,7 +61,9 @@ def by_change(model: Model, size: int, since: datetime | None, status: str | Non
 
 
 def by_creation(model: Model, size: int, since: datetime | None) -> t.Any:
-    created = lambda **facts: model.listing(size, order="created_at", **facts)  # noqa: E731
+    def created(**facts: t.Any) -> t.Any:
+        return model.listing(size, order="created_at", **facts)
+
     return first_accepted(
         [
             lambda: changed_unsorted(created(key="created_at", filtered=since), since),

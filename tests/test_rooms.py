@@ -1,75 +1,88 @@
-"""Imports only go down: each module may import those above it in this list, and no other."""
+"""The tap is a house of rooms, each on its floor: the list is in `tap_qonto/__init__.py`."""
 
 from __future__ import annotations
 
-import ast
-import typing as t
+import importlib
+import re
+from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+import rooms
 
-ROOT = Path(__file__).parent.parent / "tap_qonto"
-FLOORS = (
-    {"errors"},
-    {"settings", "adapter"},
-    {"auth"},
-    {"pagination"},  # how a list is read: knows neither Singer nor HTTP
-    {"api"},  # what is between us and Qonto
-    {"files"},  # what is kept beside the rows
-    {"sync"},  # Singer's side
-    {"streams"},  # what Qonto offers: declarations
-    {"tap"},  # what users start
-    {"doctor"},  # what is assumed of Qonto, and whether it is so
-    {"cli"},  # the command beside the tap
-)
-FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
-FILES = [file for file in sorted(ROOT.rglob("*.py")) if file != ROOT / "__init__.py"]
+ROOT = Path(__file__).parents[1]
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+FLOOR = {room: -number for number, names in enumerate(rooms.floors()) for room in names}
 SINGER_FREE = {"errors", "pagination"}
+EACH_FILE = pytest.mark.parametrize("file", rooms.FILES, ids=rooms.module_of)
 
 
 def room(file: Path) -> str:
-    """The module of a file, or the folder it stands in."""
-    return file.relative_to(ROOT).parts[0].removesuffix(".py")
+    return rooms.room_of(rooms.module_of(file))
 
 
-def imports(file: Path) -> t.Iterator[str]:
-    """What a file imports when it runs; names for the type checker alone may look up."""
-    nodes: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            nodes += node.orelse
-        elif isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{name.name}" for name in node.names)
-        else:
-            nodes += ast.iter_child_nodes(node)
+def test_every_module_is_in_a_room_of_the_list() -> None:
+    assert {room(file) for file in rooms.FILES} == FLOOR.keys()
 
 
-def test_every_module_has_its_floor() -> None:
-    assert {room(file) for file in FILES} == FLOOR.keys()
+def test_the_guide_shows_the_same_list() -> None:
+    listed = rooms.listed((rooms.PACKAGE / "__init__.py").read_text("utf-8"))
+    assert len(listed) > 1
+    assert rooms.listed(GUIDE) == listed
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_dozen_names_meet_who_opens_the_package() -> None:
+    names = {path.name for path in rooms.PACKAGE.iterdir()} - {"__pycache__"}
+    assert len(names) <= 12
+
+
+def test_no_two_files_have_one_name() -> None:
+    names = Counter(file.name for file in rooms.FILES if file.name != "__init__.py")
+    assert {name for name, count in names.items() if count > 1} == set()
+
+
+@EACH_FILE
 def test_imports_only_go_down(file: Path) -> None:
     mine = room(file)
-    for name in imports(file):
-        parts = name.split(".")
-        if parts[0] == "tap_qonto":
-            assert parts[1] == mine or FLOOR[parts[1]] < FLOOR[mine], f"{mine} imports {name}"
+    for name in rooms.named_in(file):
+        if name.startswith("tap_qonto."):
+            other = rooms.room_of(name)
+            assert other == mine or FLOOR[other] < FLOOR[mine], f"{mine} names {name}"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_module_names_one_that_leads_back_to_it() -> None:
+    graph = {rooms.module_of(file): {*rooms.named_in(file)} for file in rooms.FILES}
+    order = [*TopologicalSorter(graph).static_order()]  # raises CycleError
+    assert graph.keys() <= {*order}
+
+
+@EACH_FILE
 def test_the_tap_knows_neither_demo_nor_tests(file: Path) -> None:
-    assert not [name for name in imports(file) if name.split(".")[0] in {"demo", "tests"}]
+    assert {name.split(".")[0] for name in rooms.named_in(file)} & {"demo", "tests"} == set()
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+@EACH_FILE
 def test_files_stay_short(file: Path) -> None:
-    assert len(file.read_text(encoding="utf-8").splitlines()) < 400
+    assert len(file.read_text("utf-8").splitlines()) < 400
 
 
 def test_the_lower_rooms_do_not_know_singer() -> None:
-    knowing = {room(file) for file in FILES if any("singer" in name for name in imports(file))}
+    knowing = {
+        room(file) for file in rooms.FILES if any("singer" in one for one in rooms.named_in(file))
+    }
     assert knowing & SINGER_FREE == set()
+
+
+WHERE = re.findall(r"^\| .+ \| `(tap_qonto/\S+\.py)` \| `([\w.]+)` \|$", GUIDE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("file", "symbol"), WHERE)
+def test_the_guide_names_places_that_exist(file: str, symbol: str) -> None:
+    place = importlib.import_module(rooms.module_of(ROOT / file))
+    for name in symbol.split("."):
+        place = getattr(place, name)
+
+
+def test_the_guide_says_where_ten_things_are() -> None:
+    assert len(WHERE) == 10

@@ -52,7 +52,9 @@ def test_the_rows_of_a_partition_can_be_had_without_a_sync(qonto: Server, config
     tap = TapQonto(config=config())
     labels = tap.streams["labels"]
     try:
-        rows = [row for one in labels.partitions for row in labels.get_records(one)]
+        rows: list[t.Any] = [
+            row for one in labels.partitions or () for row in labels.get_records(one)
+        ]
     finally:
         tap.run.close()
     expected = [row for one in every(qonto) for row in truth(qonto, "labels", one)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import signal
@@ -143,7 +144,7 @@ def test_any_number_of_ends_at_random_moments_lose_nothing(
     for _ in range(8):
         env = chance.choice([{}, UNBUFFERED])
         process = start(tmp_path, config=config, catalog=CATALOG, state=state, env=env)
-        after(qonto, "/v2/", chance.randint(1, 60), lambda p=process: p.send_signal(signum))
+        after(qonto, "/v2/", chance.randint(1, 60), functools.partial(process.send_signal, signum))
         out, log = process.communicate(timeout=60)
         whole, _, rest = out.decode().rpartition("\n")
         assert not rest or signum == signal.SIGKILL

@@ -32,7 +32,7 @@ def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def suite(**which: bool) -> type:
+def suite(**which: t.Any) -> t.Any:
     """The SDK's generated tests against the demo server, of every stream."""
     return get_tap_test_class(
         TapQonto,
@@ -45,12 +45,14 @@ def suite(**which: bool) -> type:
 
 # Qonto leaves some fields out where they don't apply; a row then has no such field
 @pytest.mark.filterwarnings("ignore:Fields in transformed catalog but not in records")
-class TestOfTheSdk(suite(include_stream_attribute_tests=False)):
+class TestOfTheSdk(suite(include_stream_attribute_tests=False)):  # type: ignore[misc]
     """Discovery, a connection test, and each stream."""
 
 
 @pytest.mark.slow
-class TestEveryFieldOfTheSdk(suite(include_tap_tests=False, include_stream_tests=False)):
+class TestEveryFieldOfTheSdk(
+    suite(include_tap_tests=False, include_stream_tests=False)  # type: ignore[misc]
+):
     """Each field of each stream."""
 
 
@@ -126,3 +128,14 @@ def test_what_is_slow_to_import_is_imported_where_a_session_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_python_runs_the_package_as_the_command() -> None:
+    outputs = [
+        subprocess.run(
+            [sys.executable, *command, "--discover"], capture_output=True, text=True, check=True
+        ).stdout
+        for command in (["-m", "tap_qonto"], ["-c", "import tap_qonto.tap as t; t.TapQonto.cli()"])
+    ]
+    assert '"user_organizations"' in outputs[0]
+    assert outputs[0] == outputs[1]

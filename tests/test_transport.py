@@ -212,7 +212,7 @@ def test_what_is_no_json_is_refused_as_such(content: bytes) -> None:
 def test_a_body_may_come_zipped_and_in_chunks(zipped: bool, chunked: bool) -> None:
     text = b'{"a": "%s"}' % (b"0123456789" * 40_000)
     body = gzip.compress(text) if zipped else text
-    headers = {"Content_Encoding": "gzip"} if zipped else {}
+    headers: dict[str, t.Any] = {"Content_Encoding": "gzip"} if zipped else {}
 
     def answer(_: Call) -> t.Any:
         if not chunked:

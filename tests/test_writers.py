@@ -16,12 +16,12 @@ from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.singerlib import RecordMessage, StateMessage
 from singer_sdk.streams._state import StreamStateManager
 
+from tap_qonto.errors import OutputLost
 from tap_qonto.sync import writers
 from tap_qonto.sync.writers import (
     IndexedState,
     IntervalStateWriter,
     LineWriter,
-    OutputLost,
     RowMessage,
     append_line,
 )
@@ -101,7 +101,7 @@ def test_a_reader_that_is_gone_is_told_from_other_troubles() -> None:
 def test_the_state_is_written_once_per_interval_and_at_the_end() -> None:
     with caught() as out:
         writer = IntervalStateWriter(LineWriter())
-        state: dict[str, t.Any] = {"bookmarks": {}}
+        state: t.Any = {"bookmarks": {}}
         for number in range(100):
             state["bookmarks"]["labels"] = {"done": number}
             writer.write_state(state)
@@ -123,7 +123,7 @@ def test_the_state_is_written_again_when_its_time_has_come(monkeypatch: pytest.M
 
 def test_all_states_together_are_a_hundredth_of_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = bytes(line({"id": "x" * 10_000}))
-    state: dict[str, t.Any] = {"bookmarks": {"labels": {"partitions": []}}}
+    state: t.Any = {"bookmarks": {"labels": {"partitions": []}}}
     with caught() as out:
         monkeypatch.setattr(writers, "STATE_INTERVAL", 0)
         output = LineWriter()

@@ -8,11 +8,11 @@ from threading import RLock
 
 from demo.data import (
     abroad,
+    administration,
     banking,
     cards,
     getting_paid,
     invoicing,
-    organizations,
     payables,
     transfers,
 )
@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
     from demo.data.tables import Row, Table
     from demo.options import Options
 
-AREAS = (organizations, banking, cards, transfers, abroad, invoicing, payables, getting_paid)
+AREAS = (administration, banking, cards, transfers, abroad, invoicing, payables, getting_paid)
 BUILDERS = {
     stream: getattr(area, stream) for area in AREAS for stream in BY_STREAM if hasattr(area, stream)
 }

@@ -10,8 +10,9 @@ from pages.joins import JOINS
 from pages.markdown import MADE, code, paragraphs, quirks, table
 from pages.paths import dotted
 from tap_qonto.api.contract import CONTRACT, UNKNOWN_FIELDS, Endpoint, endpoints, fields
-from tap_qonto.streams import AREAS, bases, files, nested
+from tap_qonto.streams import AREAS, bases, nested
 from tap_qonto.streams.client import QontoStream
+from tap_qonto.streams.files import files
 from tap_qonto.tap import TapQonto
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from tap_qonto.api.contract import FieldPath, Schema
 
-KINDS = (
+KINDS: tuple[type[QontoStream], ...] = (
     QontoStream,
     *(
         kind

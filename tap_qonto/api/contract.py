@@ -118,9 +118,6 @@ class Endpoint:
     incremental: dict[str, Any] | None
     """`filter`, `field`, `sort`, `captures`, `note`; None when changes can't be asked for."""
 
-    example: dict[str, Any]
-    """An answer as Qonto sends it, envelope and page counters included."""
-
 
 class _AsIs(OpenAPISchemaNormalizer):
     """Leaves schemas alone: `scripts/contract.py` has normalised them, once for all runs."""
@@ -277,7 +274,6 @@ def _endpoint(path: str, method: str, operation: dict[str, Any]) -> Endpoint:
         plan=operation.get("x-price-plan"),
         pagination=operation["x-pagination"],
         incremental=operation["x-incremental"],
-        example=operation["responses"]["200"]["content"]["application/json"]["example"],
     )
 
 

@@ -30,6 +30,7 @@ from tap_qonto.errors import (
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tap_qonto.api.session import HasFlow
     from tap_qonto.settings import Settings
 
 Row = dict[str, t.Any]
@@ -38,12 +39,6 @@ MOST_PAGES = 1000  # of a list here
 REFUSED = frozenset({401, 403, 404, 410})  # how a membership may be refused the list
 REFUSALS_IN_A_ROW = 3  # of one organization, before the consent is looked at again
 LOOK_AGAIN = 60.0  # seconds between two such looks
-
-
-class HasFlow(t.Protocol):
-    """What is known of the session; `flow` is `user`, `membership` or `api_key`."""
-
-    flow: str
 
 
 class Organizations:
@@ -222,7 +217,7 @@ class Organizations:
         rows = self._pages("user_organizations", None, "organizations")
         found = _by_id(rows)
         if rows and not found:
-            raise RequestFailed("user_organizations: the answer is not the list it should be.")
+            raise RequestFailed("user_organizations: the response is not the list it should be.")
         for row in rows:
             if _id(row) is None:
                 name = row.get("name") if isinstance(row, dict) else None
@@ -238,7 +233,7 @@ class Organizations:
             body = self._send(Request(name, organization_id, f"/v2/{name}", params)).body
             found = body.get(envelope) if isinstance(body, dict) else body
             if not isinstance(found, list) or is_error(body):
-                raise RequestFailed(f"{name}: the answer is not the list it should be.")
+                raise RequestFailed(f"{name}: the response is not the list it should be.")
             new = [row for row in found if row not in rows]
             rows += new
             meta = body.get("meta") if isinstance(body, dict) else None
@@ -250,7 +245,7 @@ class Organizations:
         row = organization_of(self._send(Request("organization", None, "/v2/organization")))
         own_id = _id(row) or _id({"id": row.get("organization_id")}) or _id({"id": row.get("slug")})
         if own_id is None:
-            raise RequestFailed("organization: the answer does not tell the organization's id.")
+            raise RequestFailed("organization: the response does not tell the organization's id.")
         return {
             "id": own_id,
             "name": row.get("name") or row.get("legal_name") or row.get("slug"),
@@ -281,12 +276,12 @@ def shard_of(organization_id: str, count: int) -> int:
     return int.from_bytes(digest[:8], "big") % count + 1
 
 
-def organization_of(answer: Response) -> Row:
+def organization_of(response: Response) -> Row:
     """Unwrap the body of `GET /v2/organization`."""
-    body = answer.body
+    body = response.body
     row = body.get("organization", body) if isinstance(body, dict) else None
     if not isinstance(row, dict) or is_error(body):
-        raise RequestFailed("organization: the answer is not the object it should be.")
+        raise RequestFailed("organization: the response is not the object it should be.")
     return row
 
 

@@ -1,14 +1,15 @@
-"""Pages fetched ahead on threads, handed over in order to one reader.
+"""Prefetch: threads read the next partitions while the main thread writes the current one.
 
-    walks    one generator per partition, which yields batches
-    walkers  threads that run the walks of the next partitions ahead of the reader
-    pool     threads that send requests; a walk may also send pages ahead within itself
+    reader   the main thread: takes the items of each partition in order
+    walk     a generator that reads one partition and yields items (encoded lines)
+    walker   a thread that runs a walk before the reader needs it
+    pool     the threads that send requests, for all walks
 
-Bounded: nothing is added to the batches that wait for the reader once they weigh `room`, and at
-most twice as many pages as there are threads are sent ahead within walks, whatever the size of an
-account. Live: the walk being read may always have one batch waiting, requests never wait for walks,
-so the reader always gets on.
-All threads are daemons: an exception or a signal in the reader's thread never waits for them.
+Memory is bounded. A walker waits while the items that the reader has not taken weigh `room` or
+more. All walks together send at most twice as many pages ahead as there are threads.
+There is no deadlock. The walk that is read now may always have one item waiting, and a request
+never waits for a walk.
+All threads are daemons: when the main thread ends, by an error or a signal, it waits for none.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ STEP = 0.2  # seconds between looks at `interrupted` while the reader waits
 
 
 class Fetch:
-    """Sends the requests of one walk on the pool; `ahead` sends before the answer is wanted.
+    """Sends the requests of one walk on the pool; `ahead` sends before the response is wanted.
 
     Three quarters of the pages ahead are for the walk that is read next: pages that wait for
     others, which wait for the reader, must not slow it down.
@@ -58,7 +59,7 @@ class Fetch:
         return branch
 
     def __call__(self, request: Request) -> Response:
-        """Return the answer, sent ahead or sent now. Raises what `Transport.send` raises."""
+        """Return the response, sent ahead or sent now. Raises what `Transport.send` raises."""
         self._own.discard(request)
         if request not in self._sent:
             return self._pool.submit(request).result()
@@ -84,7 +85,7 @@ class Fetch:
         return True
 
     def forget(self) -> None:
-        """Drop what this list sent ahead: the answers no longer fit."""
+        """Drop what this list sent ahead: the responses no longer fit."""
         for request in self._own:
             self._drop(request)
         self._own.clear()
@@ -158,7 +159,7 @@ class RequestPool:
 
 
 class _Job(t.Generic[_Item]):
-    """One walk, its batches that wait, and how it ended."""
+    """One walk, its items that wait, and how it ended."""
 
     def __init__(self, key: Hashable, walk: Callable[[Fetch], Iterator[_Item]]) -> None:
         self.key = key
@@ -185,7 +186,7 @@ class Prefetch(t.Generic[_Item]):
         self._plan = iter(plan)
         self._plan_lock = threading.Lock()
         self._jobs: deque[_Job[_Item]] = deque()
-        self._held = 0  # weight of the batches that wait for the reader
+        self._held = 0  # weight of the items that wait for the reader
         lock = threading.Lock()
         self._ready = threading.Condition(lock)  # the reader waits here
         self._room = threading.Condition(lock)  # walkers wait here
@@ -198,17 +199,17 @@ class Prefetch(t.Generic[_Item]):
         self._walkers = started(self._walk_on, "qonto-walk", threads)
 
     def read(self, key: Hashable) -> Generator[_Item, None, None]:
-        """Hand over the batches of the walk `key`; walks planned before it are dropped.
+        """Hand over the items of the walk `key`; walks planned before it are dropped.
 
         Raises:
             KeyError: if no walk of that key is ahead in the plan.
             RateLimiterClosed: closed before the walk ended.
-            Whatever the walk raised, after the batches that came before.
+            Whatever the walk raised, after the items that came before.
         """
         job = self._reach(key)
         try:
-            while (batch := self._next(job)) is not None:
-                yield batch
+            while (item := self._next(job)) is not None:
+                yield item
         finally:
             with self._room:
                 self._drop(job)
@@ -247,14 +248,14 @@ class Prefetch(t.Generic[_Item]):
             self._interrupted()
 
     def _next(self, job: _Job[_Item]) -> _Item | None:
-        """Return the next batch, or None when the walk has ended."""
+        """Return the next item, or None when the walk has ended."""
         while True:
             with self._ready:
                 if job.waiting:
-                    batch = job.waiting.popleft()
-                    self._held -= self._weigh(batch)
+                    item = job.waiting.popleft()
+                    self._held -= self._weigh(item)
                     self._room.notify_all()
-                    return batch
+                    return item
                 if job.ended or self._closed:
                     return None
                 self._ready.wait(STEP)
@@ -274,8 +275,8 @@ class Prefetch(t.Generic[_Item]):
         while (job := self._take()) is not None:
             fetch = Fetch(self._pool, functools.partial(self._is_next, job))
             try:
-                for batch in job.walk(fetch):
-                    if not self._put(job, batch):
+                for item in job.walk(fetch):
+                    if not self._put(job, item):
                         break
                 else:
                     job.error = None
@@ -316,8 +317,8 @@ class Prefetch(t.Generic[_Item]):
                 self._ready.notify_all()
             return job
 
-    def _put(self, job: _Job[_Item], batch: _Item) -> bool:
-        """Queue a batch for the reader, when there is room. False: nobody wants it any more."""
+    def _put(self, job: _Job[_Item], item: _Item) -> bool:
+        """Queue an item for the reader, when there is room. False: nobody wants it any more."""
         with self._room:
             while (
                 self._held >= self._limit
@@ -328,8 +329,8 @@ class Prefetch(t.Generic[_Item]):
                 self._room.wait()
             if job.dropped or self._closed:
                 return False
-            job.waiting.append(batch)
-            self._held += self._weigh(batch)
+            job.waiting.append(item)
+            self._held += self._weigh(item)
             self._ready.notify_all()
             return True
 

@@ -3,12 +3,12 @@
     limiter = RateLimiter([(1000, 10), (10000, 600)])
     with limiter.request():  # entered when one more request may start
         ...
-    limiter.acquire()        # the same, where nobody says when the answer came
+    limiter.acquire()        # the same, where nobody says when the response came
     limiter.hold(5)          # the server said 429: nobody starts for five seconds
     limiter.close()          # whoever waits, or comes later, gets RateLimiterClosed
 
-The server counts a request at some moment between its start and its answer. Here it counts until
-a window after the answer: so no window of the server's can hold more, however differently requests
+The server counts a request at some moment between its start and its response. Here it counts until
+a window after the response: so no window of the server's holds more, however differently requests
 travel and whatever stalls. Measured (2026-11): with start times and a margin of half a second, a
 busy machine got 45 x 429 in 9,200 requests.
 """
@@ -83,7 +83,7 @@ class RateLimiter:
         with self._turn:  # one waits for the windows, the others queue behind it
             while (delay := self._ready_at() - time.monotonic()) > 0:
                 self.waiting_until = time.monotonic() + delay
-                # short steps: meanwhile an answer may come, or a hold
+                # short steps: meanwhile a response may come, or a hold
                 if self._closed.wait(min(delay, STEP)):
                     break
             if self._closed.is_set():

@@ -1,4 +1,4 @@
-"""One call and what its answer says: exact JSON, a moment, how long to wait, a named refusal."""
+"""One call and what its response says: exact JSON, a moment, how long to wait, a named refusal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_WAIT = 600.0  # seconds: the longest window of the limits (Q87)
 
 _json = msgspec.json.Decoder(float_hook=Decimal)
 _anything = msgspec.json.Decoder(msgspec.Raw)
-NO_JSON = "{}: the answer is not the JSON it should be."
+NO_JSON = "{}: the response is not the JSON it should be."
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Response:
 def decode(content: bytes) -> t.Any:
     """Decode JSON with every number exact: int of any length, or Decimal as it was written.
 
-    What no text of a warehouse can hold is mended: NUL is dropped, half of a surrogate pair
+    What no text of a warehouse can hold is repaired: NUL is dropped, half of a surrogate pair
     becomes U+FFFD.
 
     Raises:
@@ -107,7 +107,7 @@ def _whole_escape(match: re.Match[bytes]) -> bytes:
 
 
 def moment_of(headers: t.Mapping[str, str]) -> datetime | None:
-    """When the answer was made, in UTC: by the server's clock, or by ours if that is earlier.
+    """When the response was made, in UTC: by the server's clock, or by ours if that is earlier.
 
     None if the server does not tell, so that nobody relies on our clock alone.
     """
@@ -138,7 +138,7 @@ def _moment(value: str) -> datetime | None:
 def refusal(
     where: str, status: int, headers: t.Mapping[str, str], content: bytes, *, is_known: bool
 ) -> QontoError:
-    """Name a 4xx answer. Only Qonto's short error code is quoted, never the body's texts.
+    """Name a 4xx response. Only Qonto's short error code is quoted, never the body's texts.
 
     `where` names stream and organization; `is_known` tells if Qonto answered at this address.
     """

@@ -19,7 +19,7 @@ import requests
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from tap_qonto.adapter import ENCODING, BoundedAdapter, Oversized, body_of
+from tap_qonto.api.adapter import ENCODING, BoundedAdapter, Oversized, body_of
 from tap_qonto.api.rate_limit import RateLimiterClosed
 from tap_qonto.api.responses import (
     NO_JSON,
@@ -42,7 +42,7 @@ from tap_qonto.errors import (
 
 if t.TYPE_CHECKING:
     from tap_qonto.api.rate_limit import RateLimiter
-    from tap_qonto.auth.authenticator import ApiKeyAuthenticator, QontoAuthenticator
+    from tap_qonto.api.session import Authenticator
     from tap_qonto.settings import Settings
 
 logger = logging.getLogger("tap-qonto")
@@ -56,9 +56,9 @@ class Patience(t.NamedTuple):
 
     connect: float = 10.0
     read: float = 60.0
-    """Between two parts of an answer."""
+    """Between two parts of a response."""
     body: float = 180.0
-    """For a whole answer, from the first byte of its headers, however slowly it drips."""
+    """For a whole response, from the first byte of its headers, however slowly it drips."""
     largest: int = 32 * 2**20
     """Bytes of a body, unpacked; a full page has some hundred kilobytes."""
     tries: int = 6
@@ -66,7 +66,7 @@ class Patience(t.NamedTuple):
     longest_pause: float = 16.0
     """Between two of them."""
     dead_after: float = 180.0
-    """Without any good answer."""
+    """Without any good response."""
     endpoint_tries: int = 3
     """Organizations to which an endpoint gives nothing usable, before it is given up for all."""
     endpoint_after: float = 8.0
@@ -76,7 +76,7 @@ class Patience(t.NamedTuple):
 
 
 class _Broken(RequestFailed):
-    """No usable answer this time; worth another try."""
+    """No usable response this time; worth another try."""
 
 
 class _Throttled(RequestFailed):
@@ -89,7 +89,7 @@ class Transport:
     def __init__(
         self,
         settings: Settings,
-        authenticator: QontoAuthenticator | ApiKeyAuthenticator,
+        authenticator: Authenticator,
         rate_limiter: RateLimiter,
         user_agent: str,
         patience: Patience = Patience(),  # noqa: B008 - a tuple of numbers
@@ -120,12 +120,12 @@ class Transport:
         """Set, also from a signal handler, to let no request start any more."""
 
     def send(self, request: Request) -> Response:
-        """Send `request`, with retries, until the answer is JSON.
+        """Send `request`, with retries, until the response is JSON.
 
         Raises:
             RequestDenied: 403, 404, 410; with an API key also 401.
             RequestRejected: 400, 422.
-            RequestFailed: no usable answer after all retries.
+            RequestFailed: no usable response after all retries.
             LoginRequired: the session is gone; from then on every request raises it.
             StoreError, SettingsError: no request can be signed; the same.
             RateLimiterClosed: the run is ending.
@@ -228,10 +228,10 @@ class Transport:
                     return response.status_code, response.headers, content, authorization
             # the libraries' own texts may quote addresses with parameters, and headers
             except Oversized:
-                raise RequestFailed(f"{request}: the answer is larger than any page.") from None
+                raise RequestFailed(f"{request}: the response is larger than any page.") from None
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 raise self._broken(
-                    f"{request}: no whole answer from {self._api_url} ({type(error).__name__}). "
+                    f"{request}: no whole response from {self._api_url} ({type(error).__name__}). "
                     "Check the network, and api_url."
                 ) from None
             except ValueError:
@@ -290,7 +290,7 @@ class Transport:
         return prepared
 
     def _refresh(self, request: Request, authorization: str) -> None:
-        # Q81: with an API key it is the answer of OAuth-only endpoints; of `/v2/organization`,
+        # Q81: with an API key it is the response of OAuth-only endpoints; of `/v2/organization`,
         # which takes keys, it says that the key is wrong
         if self._authenticator.flow == "api_key" and request.path != "/v2/organization":
             raise RequestDenied(

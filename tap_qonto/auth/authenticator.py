@@ -34,7 +34,7 @@ OFFLINE_SCOPE = "offline_access"  # without it there is no refresh token, and no
 class QontoAuthenticator(OAuthAuthenticator):
     """Authorizes requests with the session of the token store, from any thread.
 
-    One object per process. Every public member may raise LoginRequired (only a person can mend
+    One object per process. Every public member may raise LoginRequired (only a person can repair
     it), StoreError (the token store), RequestFailed (the token server does not answer) or
     SettingsError (client id or secret are wrong).
     """
@@ -65,7 +65,7 @@ class QontoAuthenticator(OAuthAuthenticator):
     def granted_scopes(self) -> frozenset[str] | None:
         """What the user consented to, as far as the server told; None if it never did.
 
-        A hint: no page and no client shows `scope` in the token answer. May refresh.
+        A hint: no page and no client shows `scope` in the token response. May refresh.
         """
         return frozenset(scopes_of(self.session().scope)) or None
 
@@ -120,7 +120,7 @@ class QontoAuthenticator(OAuthAuthenticator):
         refresher.ending = True
         if not self._mutex.acquire(timeout=PATIENCE):
             logger.warning(
-                "Waiting for the answer to a refresh: to end this process before it has come "
+                "Waiting for the response to a refresh: to end this process before it has come "
                 "would lose the session."
             )
             self._mutex.acquire()
@@ -163,7 +163,7 @@ class ApiKeyAuthenticator(APIAuthenticatorBase):
 
 
 def scopes_of(text: str | None) -> list[str]:
-    """Part the scopes of a token answer: by blanks (RFC 6749), or by commas."""
+    """Part the scopes of a token response: by blanks (RFC 6749), or by commas."""
     return re.findall(r"[^\s,]+", text or "")
 
 

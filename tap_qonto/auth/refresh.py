@@ -68,7 +68,7 @@ class Refresher:
     For one thread at a time; other processes are held off by the store. `unsaved` is a pair that
     could not be written (with the seed it came from): the newest one, and only in memory.
 
-    Every method may raise LoginRequired (only a person can mend it), StoreError, RequestFailed
+    Every method may raise LoginRequired (only a person can repair it), StoreError, RequestFailed
     (the token server does not answer) or SettingsError (the client is wrong).
     """
 
@@ -290,7 +290,7 @@ class Refresher:
         if resumed and stored.intent:
             what = (
                 f"A refresh that began {span(stored.now - stored.intent.at)} ago "
-                f"({moment(stored.intent.at)}) was interrupted before its answer was stored, and "
+                f"({moment(stored.intent.at)}) was interrupted before its response was stored, and "
                 f"Qonto no longer accepts the token it used ({mark})"
             )
         elif seed:

@@ -1,4 +1,4 @@
-"""The token endpoint: one POST, and what its answers mean. No retries here, by anybody.
+"""The token endpoint: one POST, and what its responses mean. No retries here, by anybody.
 
 Sources: Qonto, "Create or refresh tokens" and "The User OAuth flow" (2026-11), Q6, Q13-Q15.
 """
@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 import requests
 import urllib3.exceptions
 
-from tap_qonto.adapter import ENCODING, BoundedAdapter, Oversized, body_of
+from tap_qonto.api.adapter import ENCODING, BoundedAdapter, Oversized, body_of
 
 if t.TYPE_CHECKING:
     from tap_qonto.settings import Settings
 
-# Who gives up waiting has lost the session: the answer holds the only token that lives on.
-TIMEOUT = (5, 300)  # seconds to connect, and until the answer begins
-WHOLE = 60  # seconds from the first byte of an answer to its last
-LARGEST = 2**20  # bytes of an answer, unpacked
+# Who gives up waiting has lost the session: the response holds the only token that lives on.
+TIMEOUT = (5, 300)  # seconds to connect, and until the response begins
+WHOLE = 60  # seconds from the first byte of a response to its last
+LARGEST = 2**20  # bytes of a response, unpacked
 LONGEST = 90 * 86400  # seconds an access token may live: no longer than a refresh token (Q6)
 _TOO_MANY = 429
 _OK = 200
@@ -39,7 +39,7 @@ class Grant:
     scope: str | None
 
 
-class GrantRefused(Exception):  # noqa: N818 - an answer, not an accident
+class GrantRefused(Exception):  # noqa: N818 - the server refused it
     """The server answered with an OAuth error: `code` such as `invalid_grant` (RFC 6749, 5.2)."""
 
     def __init__(self, code: str, description: str = "") -> None:
@@ -49,7 +49,7 @@ class GrantRefused(Exception):  # noqa: N818 - an answer, not an accident
 
 
 class NoAnswer(Exception):  # noqa: N818
-    """No usable answer; `args[0]` says why, as the end of a sentence.
+    """No usable response; `args[0]` says why, as the end of a sentence.
 
     `spent` is False when the request certainly had no effect, `lasting` when asking again is of
     no use, `retry_after` what the server wished, in seconds.
@@ -64,7 +64,7 @@ class NoAnswer(Exception):  # noqa: N818
         self.retry_after = retry_after
 
 
-class _Answer(t.NamedTuple):
+class _Response(t.NamedTuple):
     status: int
     headers: t.Mapping[str, str]
     content: bytes
@@ -113,10 +113,10 @@ class TokenEndpoint:
             return False
 
     def _grant(self, form: dict[str, str]) -> Grant:
-        answer = self._post(self.url, form)
+        response = self._post(self.url, form)
         body: t.Any = None
         with contextlib.suppress(ValueError, RecursionError):
-            body = json.loads(answer.content, parse_int=float)  # of any length
+            body = json.loads(response.content, parse_int=float)  # of any length
         body = body if isinstance(body, dict) else {}
         if isinstance(token := body.get("access_token"), str) and token:
             return Grant(
@@ -125,9 +125,9 @@ class TokenEndpoint:
                 expires_in=_seconds(body.get("expires_in")),
                 scope=_text(body.get("scope")),
             )
-        status = answer.status
+        status = response.status
         if status >= 500 or status == _TOO_MANY:  # noqa: PLR2004
-            wish = answer.headers.get("Retry-After", "")
+            wish = response.headers.get("Retry-After", "")
             raise NoAnswer(
                 f"answered {status}",
                 spent=status != _TOO_MANY,
@@ -136,7 +136,7 @@ class TokenEndpoint:
         code = body.get("error")
         if isinstance(code, str) and re.fullmatch(r"[a-z_]{3,40}", code):
             raise GrantRefused(code, str(body.get("error_description", "")))
-        if "html" in answer.headers.get("Content-Type", "") or 300 <= status < 400:  # noqa: PLR2004
+        if "html" in response.headers.get("Content-Type", "") or 300 <= status < 400:  # noqa: PLR2004
             # Q13: a web page where a token should be
             raise NoAnswer(
                 f"answered {status} with a web page instead of a token: check oauth_url, and "
@@ -152,7 +152,7 @@ class TokenEndpoint:
         """Drop the connection."""
         self._session.close()
 
-    def _post(self, url: str, form: dict[str, str]) -> _Answer:
+    def _post(self, url: str, form: dict[str, str]) -> _Response:
         try:
             with self._session.post(
                 url,
@@ -163,7 +163,7 @@ class TokenEndpoint:
                 stream=True,
             ) as response:
                 content = body_of(response, most=LARGEST)
-                return _Answer(response.status_code, response.headers, content)
+                return _Response(response.status_code, response.headers, content)
         except Oversized:
             raise NoAnswer("answered with more than any token is long", lasting=True) from None
         except requests.RequestException as error:

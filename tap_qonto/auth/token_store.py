@@ -276,7 +276,7 @@ class TokenStore:
         if password := self._url.password:
             reason = reason.replace(str(password), "***")
         raise StoreError(
-            f"The token store ({self.where}) can't be {what}: {reason}. Mend that, or set "
+            f"The token store ({self.where}) can't be {what}: {reason}. Repair that, or set "
             "token_store (TAP_QONTO_TOKEN_STORE) to another place."
         ) from None
 

@@ -32,12 +32,12 @@ _AGAIN = "Nothing has changed: a session that you had lives on."
 
 
 class AnotherLogin(LoginRequired):
-    """The answer carries a `state` that is not ours: an old tab, or a forgery."""
+    """The response carries a `state` that is not ours: an old tab, or a forgery."""
 
 
 @dataclass(frozen=True)
 class Authorization:
-    """What is asked of the user, and the secrets that tie the answer to the question."""
+    """What is asked of the user, and the secrets that tie the response to the question."""
 
     settings: Settings
     redirect_uri: str
@@ -69,22 +69,22 @@ class Authorization:
             query["identity_type"] = "user"
         return f"{self.settings.oauth_url}/oauth2/auth?{urlencode(query)}"
 
-    def code(self, answer: t.Mapping[str, str]) -> str:
+    def code(self, response: t.Mapping[str, str]) -> str:
         """Take the code out of the parameters that the browser brought back.
 
         Raises:
             AnotherLogin: `state` is missing or not ours.
-            LoginRequired: the consent server refused; says what and what mends it.
+            LoginRequired: the consent server refused; says what and what repairs it.
         """
-        if not secrets.compare_digest(answer.get("state", "").encode(), self.state.encode()):
+        if not secrets.compare_digest(response.get("state", "").encode(), self.state.encode()):
             raise AnotherLogin(
-                "This answer belongs to another login (its `state` differs): use the address "
+                "This response belongs to another login (its `state` differs): use the address "
                 "that your browser shows after you opened the one printed above."
             )
-        if error := answer.get("error"):
-            told = f"{answer.get('error_description', '')} {answer.get('scope', '')}"
+        if error := response.get("error"):
+            told = f"{response.get('error_description', '')} {response.get('scope', '')}"
             raise LoginRequired(self._explained(error, told))
-        if not (code := answer.get("code")):
+        if not (code := response.get("code")):
             raise LoginRequired(f"Qonto sent neither a code nor an error. {_AGAIN}")
         return code
 

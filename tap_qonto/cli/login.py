@@ -113,7 +113,7 @@ def _receive(authorization: Authorization, visits: queue.Queue[Visit]) -> None:
                 "again, with --no-browser if the browser is on another machine."
             ) from None
         try:
-            _finish(authorization, visit.answer, visit)
+            _finish(authorization, visit.response, visit)
         except AnotherLogin as error:  # a stale tab: ours may still come
             visit.show(page("This is not the login we wait for", str(error), good=False))
             continue
@@ -133,10 +133,10 @@ def _pasted(authorization: Authorization) -> dict[str, str]:
 
 
 def _finish(
-    authorization: Authorization, answer: t.Mapping[str, str], visit: Visit | None = None
+    authorization: Authorization, response: t.Mapping[str, str], visit: Visit | None = None
 ) -> None:
     settings = authorization.settings
-    code = authorization.code(answer)
+    code = authorization.code(response)
     endpoint = TokenEndpoint(settings)
     store = open_store(settings)
     with store.locked():

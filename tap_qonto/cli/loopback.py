@@ -33,10 +33,10 @@ _HEADERS = {
 
 
 class Visit:
-    """A browser that came back, with the `answer` it brought; it waits for `show`."""
+    """A browser that came back, with the `response` it brought; it waits for `show`."""
 
-    def __init__(self, answer: dict[str, str]) -> None:
-        self.answer = answer
+    def __init__(self, response: dict[str, str]) -> None:
+        self.response = response
         self._page = page("The login has ended", "See the terminal for how it went.", good=False)
         self._ready = threading.Event()
         self._sent = threading.Event()

@@ -10,19 +10,16 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import os
 import typing as t
 from pathlib import Path
 
 import click
 from dotenv import find_dotenv, load_dotenv
-from singer_sdk.configuration._dict_config import (  # what the tap itself reads with
-    parse_environment_config,
-)
 
 from tap_qonto.auth.authenticator import QontoAuthenticator, authenticator_for
 from tap_qonto.errors import LoginRequired, QontoError, SettingsError
 from tap_qonto.settings import SCHEMA, Settings
+from tap_qonto.sync.inputs import environment
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +68,7 @@ def _settings(files: tuple[Path, ...], names: tuple[str, ...]) -> Settings:
         # the SDK looks for .env from its own folder upwards, and lets it beat the environment
         load_dotenv(find_dotenv(usecwd=True))
         wanted = {"properties": {name: SCHEMA["properties"][name] for name in names}}
-        config = parse_environment_config(wanted, "TAP_QONTO_", os.devnull)
+        config = environment(wanted)
     for file in files:
         try:
             content = json.loads(file.read_text())
@@ -114,7 +111,7 @@ def auth() -> None:
 @click.option(
     "--no-browser",
     is_flag=True,
-    help="Print the address, and take the pasted answer: for servers and containers.",
+    help="Print the address, and take the pasted response: for servers and containers.",
 )
 @click.option(
     "--port",

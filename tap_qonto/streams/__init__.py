@@ -6,17 +6,17 @@ To add a stream: declare it in the module of its area. Every class there with a 
 from __future__ import annotations
 
 from tap_qonto.streams import (
+    administration,
     banking,
     cards,
     getting_paid,
     invoicing,
-    organizations,
     payables,
     transfers,
 )
 from tap_qonto.streams.client import QontoStream
 
-AREAS = (organizations, banking, cards, transfers, invoicing, payables, getting_paid)
+AREAS = (administration, banking, cards, transfers, invoicing, payables, getting_paid)
 
 STREAMS: tuple[type[QontoStream], ...] = tuple(
     declared

@@ -39,9 +39,9 @@ class BankAccounts(QontoStream):
             accounts = self.run.organizations.accounts(context["organization_id"])
             expected = None if external else len(accounts)
         listed: set[str] = set()
-        for batch in self.whole(context, fetch, expected=expected):
-            listed.update(row["id"] for row in batch.rows if row.get("id"))
-            yield batch
+        for records in self.whole(context, fetch, expected=expected):
+            listed.update(row["id"] for row in records.rows if row.get("id"))
+            yield records
         if external:
             organization_id = context["organization_id"]
             accounts = self.run.organizations.accounts(organization_id)
@@ -85,7 +85,7 @@ class BankAccountBalances(QontoStream):
         fetch: Fetch,  # noqa: ARG002 - asked once for all streams
         since: datetime | None,  # noqa: ARG002
     ) -> Walk:
-        """Read the accounts in the answer that the run keeps for everybody."""
+        """Read the accounts in the response that the run keeps for everybody."""
         organization_id = context["organization_id"]
         accounts = self.run.organizations.accounts(organization_id)
         observed = self.run.organizations.body(organization_id).date or datetime.now(timezone.utc)
@@ -143,7 +143,7 @@ class TransactionCounts(QontoStream):
         fetch: Fetch,
         since: datetime | None,  # noqa: ARG002 - counts are of all time
     ) -> Walk:
-        """Ask for one row of each list, and keep what the answer counts."""
+        """Ask for one row of each list, and keep what the response counts."""
         organization_id = context["organization_id"]
         requests = {
             (account["id"], status): Request(
@@ -166,20 +166,20 @@ class TransactionCounts(QontoStream):
         refused: RequestRejected | None = None
         for (account_id, status), request in requests.items():
             try:
-                answer = fetch(request)
+                response = fetch(request)
             except RequestRejected as error:  # of a status (Q26): `transactions` tells
                 refused = error
                 continue
-            body = answer.body
+            body = response.body
             meta = body.get("meta") if isinstance(body, dict) else None
-            count = page_of([], meta, Query(size=1), answer.date).total
+            count = page_of([], meta, Query(size=1), response.date).total
             if count is None:
-                raise RequestFailed(f"{self.name}: the answer does not say how many there are")
+                raise RequestFailed(f"{self.name}: the response does not say how many there are")
             row = {
                 "bank_account_id": account_id,
                 "status": status,
                 "count": count,
-                "observed_at": timestamp(answer.date or datetime.now(timezone.utc)),
+                "observed_at": timestamp(response.date or datetime.now(timezone.utc)),
             }
             rows.append(self._shape(row, organization_id))
         if refused and not rows:

@@ -1,4 +1,4 @@
-"""Kinds of streams: what differs is which part of a list has to be read again, and how.
+"""Bases of streams: one for each way in which Qonto lets a list be asked for changes.
 
 QontoStream            the whole list, at every run                         (client.py)
 OneRowStream           one object per organization
@@ -61,7 +61,7 @@ class OneRowStream(QontoStream):
     def one_row(self, row: t.Any, organization_id: str) -> Record:
         """Check and shape the row: an object in which something is known."""
         if not isinstance(row, dict) or row.keys().isdisjoint(self.known_fields):
-            raise RequestFailed(f"{self.name}: the answer is not the object it should be")
+            raise RequestFailed(f"{self.name}: the response is not the object it should be")
         shaped: Record = self._shape(row, organization_id)
         self._look_for_keys([shaped])
         return shaped

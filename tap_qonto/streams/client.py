@@ -182,7 +182,7 @@ class QontoStream(PartitionedStream):
             lists = [value for value in body.values() if isinstance(value, list)]
             rows = lists[0] if len(lists) == 1 else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise RequestFailed(f"{self.name}: the answer is not the list it should be")
+            raise RequestFailed(f"{self.name}: the response is not the list it should be")
         return rows
 
     def shaped(self, body: t.Any, organization_id: str, given: Mapping[str, t.Any]) -> list[Record]:
@@ -217,7 +217,7 @@ class QontoStream(PartitionedStream):
             if None in [row.get(name) for row in rows]:
                 unsaid = PLACE.union(given)
                 if all(row[one] is None for row in rows for one in row.keys() - unsaid):
-                    raise RequestFailed(f"{self.name}: the answer is not the list it should be")
+                    raise RequestFailed(f"{self.name}: the response is not the list it should be")
                 self.has_keyless = True
                 for row in rows:
                     row.setdefault(name, None)

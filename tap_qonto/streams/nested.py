@@ -209,7 +209,7 @@ class PerRowStream(QontoStream):
     @property
     def parent(self) -> QontoStream:
         """The stream whose rows are the parents."""
-        return t.cast("QontoStream", self._tap.streams[self._parent_facts["stream"]])
+        return t.cast("QontoStream", self.tap.streams[self._parent_facts["stream"]])
 
     @property
     def needs_accounts(self) -> bool:  # type: ignore[override]
@@ -240,8 +240,8 @@ class PerRowStream(QontoStream):
         """Read the lists of all parent rows, several ahead."""
         del since
         asked, gone = 0, []
-        for batch in self.parent.walk(context, fetch.branch(), since=None):
-            rows = [row for row in batch.rows if self.wanted(row) and self._has_path(row)]
+        for records in self.parent.walk(context, fetch.branch(), since=None):
+            rows = [row for row in records.rows if self.wanted(row) and self._has_path(row)]
             lists = [self._listing(context, fetch, row) for row in rows]
             upcoming = deque(lists)
             for row, listing in zip(rows, lists, strict=True):
@@ -298,9 +298,9 @@ class PerCurrencyStream(QontoStream):
         accounts = self.run.organizations.accounts(context["organization_id"])
         currencies: set[str | None] = {account.get("currency") for account in accounts}
         if self.offered:
-            parent = t.cast("PerCurrencyStream", self._tap.streams["international_currencies"])
+            parent = t.cast("PerCurrencyStream", self.tap.streams["international_currencies"])
             walk = parent.walk(context, fetch.branch(), None)
-            currencies = {row.get("currency_code") for batch in walk for row in batch.rows}
+            currencies = {row.get("currency_code") for records in walk for row in records.rows}
         of = endpoints()[self.name].parent
         lists = {
             currency: QontoListing(

@@ -1,12 +1,12 @@
-"""What a user hands to the command line besides a config file: read, or refused in a sentence."""
+"""Settings from the environment, a state and a catalog: read, or refused in one sentence."""
 
 from __future__ import annotations
 
+import json
 import os
 import typing as t
 
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.helpers._util import load_json
 from singer_sdk.singerlib import Catalog
 
 from tap_qonto.errors import SettingsError
@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PREFIX = "TAP_QONTO_"
+BOM = "\ufeff"  # what some editors of Windows begin a file with
 
 
 def environment(schema: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -41,10 +42,10 @@ def environment(schema: Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def state(text: str) -> dict[str, t.Any]:
-    """Read the state of an earlier run; an empty file is no state.
+    """Read the state of an earlier run. An empty file counts as an empty state.
 
     Raises:
-        SettingsError: it is none.
+        SettingsError: the text is not a state of this tap.
     """
     content = _object(text) if text.strip() else {}
     try:
@@ -60,10 +61,10 @@ def state(text: str) -> dict[str, t.Any]:
 
 
 def catalog(text: str) -> Catalog:
-    """Read a catalog.
+    """Read a catalog, as `--discover` writes it.
 
     Raises:
-        SettingsError: it is none.
+        SettingsError: the text is not a catalog.
     """
     try:
         return Catalog.from_dict({"streams": (_object(text) or {})["streams"]})
@@ -75,7 +76,7 @@ def catalog(text: str) -> Catalog:
 
 def _object(text: str) -> dict[str, t.Any] | None:
     try:
-        content = load_json(text)
+        content = json.loads(text.removeprefix(BOM))
     except ValueError:
         return None
     return content if isinstance(content, dict) else None

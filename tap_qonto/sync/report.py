@@ -1,4 +1,4 @@
-"""What a run could not read, why, and what mends it: the last lines of the log."""
+"""What a run could not read, why, and what repairs it: the last lines of the log."""
 
 from __future__ import annotations
 

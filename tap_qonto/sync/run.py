@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 
 ROOM = 8 * 2**20  # bytes of lines that wait for the main thread
 LINGER = 1.0  # seconds in which threads end that wait for nothing
-OVERHEAD = 2**12  # bytes that a batch takes besides
+OVERHEAD = 2**12  # bytes that the lines of a page take besides
 
 _Key = tuple[str, frozenset[tuple[str, t.Any]]]
 _Result = t.TypeVar("_Result")
@@ -57,7 +57,7 @@ class Stopped(SystemExit):
 
 
 class Run:
-    """Made at the first need of the network; closed once."""
+    """What all streams of a run share: session, rate limit, prefetch, report. Closed once."""
 
     def __init__(
         self,
@@ -132,8 +132,14 @@ class Run:
         """Return what sends the requests of one walk."""
         return self._ahead.fetch()
 
-    def patiently(self, work: Callable[[], _Result]) -> _Result:
-        """Do `work` that may wait for Qonto; the main thread goes on listening to signals."""
+    def off_main_thread(self, work: Callable[[], _Result]) -> _Result:
+        """Do `work` on another thread, so that the main thread can hear signals meanwhile.
+
+        Returns what `work` returns, and raises what it raises; on other threads it just does it.
+
+        Raises:
+            Stopped: a signal came.
+        """
         if threading.current_thread() is not threading.main_thread():
             return work()
         future: Future[_Result] = Future()
@@ -156,9 +162,10 @@ class Run:
     def missing_scope(self, scopes: tuple[str, ...]) -> str | None:
         """Say which scope the session seems to lack, and the whole command that asks for it too.
 
-        None if one of them was told, or none was told at all.
+        None: it has one of them, or nothing is known.
 
-        What was told may be incomplete: it is a reason to try with one organization first.
+        The server may name only some of the granted scopes. So this is no proof: the stream asks
+        one organization before it is skipped.
         """
         granted = self.authenticator.granted_scopes
         if granted is None or not scopes or granted.intersection(scopes):
@@ -171,7 +178,7 @@ class Run:
             f'application, then: tap-qonto-auth login{membership} --scope "{asked}"'
         )
 
-    # -- the main thread's pulse -----------------------------------------------------------
+    # -- between pages, on the main thread -------------------------------------------------
 
     def checkpoint(self) -> None:
         """Called between pages and while waiting: progress, and the end if a signal asked for it.
@@ -213,7 +220,7 @@ class Run:
             self.authenticator.close()
 
     def _join(self) -> None:
-        """Wait for threads that end at once; not for those that wait for an answer."""
+        """Wait for threads that end at once; not for those that wait for a response."""
         until = time.monotonic() + LINGER
         if "_ahead" in self.__dict__:
             self._ahead.join(until)

@@ -1,8 +1,8 @@
-"""PartitionedStream: between the SDK's loop and the walks.
+"""PartitionedStream: the base of all streams, between the SDK's loop and the walk over a list.
 
-A partition is one organization, or one bank account of it. Partitions are read apart: what goes
-wrong in one ends in the closing report, its bookmark stays where it was, and the next one begins.
-Bookmarks move only when a walk says that all before was handed over, never by the row.
+A partition is one organization, or one bank account of it. An error ends its partition only: it is
+noted in the closing report, the bookmark stays where it was, and the next partition begins. A walk
+says up to which moment all rows were handed over; the bookmark moves there, never by single rows.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import copy
 import functools
 import threading
 import typing as t
+from datetime import datetime, timezone
 
 from singer_sdk import Stream
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
-from singer_sdk.helpers._util import utc_now
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_qonto.api.rate_limit import RateLimiterClosed
@@ -24,7 +24,6 @@ from tap_qonto.sync.writers import IndexedState, Lines, RowMessage, append_line
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog, SchemaMessage
@@ -61,6 +60,7 @@ class PartitionedStream(Stream):
 
     def __init__(self, tap: t.Any) -> None:
         super().__init__(tap)
+        self.tap = tap
         if self.replication_key is None:
             self.state_partitioning_keys = ()  # a full table leaves nothing in the state
         self._contexts: list[dict[str, t.Any]] | None = None
@@ -70,14 +70,14 @@ class PartitionedStream(Stream):
     @property
     def run(self) -> Run:
         """The run this stream is a part of."""
-        return t.cast("Run", self._tap.run)  # type: ignore[attr-defined]
+        return t.cast("Run", self.tap.run)
 
     def read(self, context: Mapping[str, t.Any], fetch: Fetch) -> Walk:
         """Walk over one partition; runs on any thread."""
         raise NotImplementedError
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Follow the catalog, but for the replication key: how rows are asked for hangs on it."""
+        """Follow the catalog, except for the replication key: it decides how Qonto is asked."""
         declared = self.replication_key
         super().apply_catalog(catalog)
         if self.replication_key not in {None, declared}:
@@ -97,7 +97,7 @@ class PartitionedStream(Stream):
     def partitions(self) -> list[dict[str, t.Any]]:
         """The contexts of this run, one bookmark each: `{"organization_id": …}`."""
         if self._contexts is None:
-            self.run.patiently(self._find_contexts)
+            self.run.off_main_thread(self._find_contexts)
         return t.cast("list[dict[str, t.Any]]", self._contexts)
 
     def _find_contexts(self) -> None:
@@ -126,17 +126,15 @@ class PartitionedStream(Stream):
         """Make the contexts; may ask Qonto."""
         return self.run.organizations.contexts
 
-    @property
+    @functools.cached_property
     def state_manager(self) -> IndexedState:
         """The SDK's manager of this stream's state, with an index over its partitions."""
-        if self._state_manager is None:
-            self._state_manager = IndexedState(
-                tap_name=self.tap_name,
-                stream_name=self.name,
-                tap_state=self._tap_state,
-                state_partitioning_keys=self.state_partitioning_keys,
-            )
-        return t.cast("IndexedState", self._state_manager)
+        return IndexedState(
+            tap_name=self.tap_name,
+            stream_name=self.name,
+            tap_state=self.tap_state,
+            state_partitioning_keys=self.state_partitioning_keys,
+        )
 
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """None: walks freeze their upper bound themselves, by Qonto's clock."""
@@ -150,11 +148,11 @@ class PartitionedStream(Stream):
         return max((moment for moment in known if moment), default=None)
 
     def notes(self) -> dict[str, t.Any]:
-        """What a bookmark says besides its moment, for `bookmark_notes` of the next run."""
+        """Return what else to keep in a bookmark; the next run reads it with `bookmark_notes`."""
         return {}
 
     def bookmark_notes(self, context: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
-        """What the bookmark of a partition said before this run."""
+        """Return the bookmark of a partition as it was before this run; empty if there was none."""
         return self._former.get(frozenset(context.items()), {})
 
     @functools.cached_property
@@ -201,14 +199,14 @@ class PartitionedStream(Stream):
                 raise error
 
     def _encoded(self, rows: list[Record]) -> tuple[bytearray, Unwritable | None]:
-        """Encode rows up to the first that can't be; the walk may compare them with others."""
+        """Encode rows, up to the first that can't be encoded. The rows themselves do not change."""
         text = bytearray()
         with self._encoding:  # stream maps are not made for threads
-            self._extracted = utc_now()
+            self._extracted = datetime.now(timezone.utc)
             for row in rows:
                 end = len(text)
                 try:
-                    for message in self._generate_record_messages(row):
+                    for message in self.messages(row):
                         append_line(text, message)
                 except Exception as error:
                     self.logger.debug("Can't write a row of %s", self.name, exc_info=True)
@@ -219,9 +217,7 @@ class PartitionedStream(Stream):
                     )
         return text, None
 
-    def _generate_record_messages(  # type: ignore[override]
-        self, record: Record
-    ) -> t.Generator[RowMessage, None, None]:
+    def messages(self, record: Record) -> Iterator[RowMessage]:
         """Make the messages of a row, as the SDK does, without the work that changes nothing.
 
         The row stays as it is: the walk compares it with others.
@@ -274,14 +270,17 @@ class PartitionedStream(Stream):
     # -- the SDK's loop, page by page ------------------------------------------------------
 
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        """Hand over the rows of a partition, for who embeds a stream; a sync writes `lines`."""
-        with self._tap.running(writes=False):  # type: ignore[attr-defined]
+        """Yield the records of one partition, for programs that use a stream without messages.
+
+        A sync does not call this: it writes `lines`.
+        """
+        with self.tap.running(writes=False):
             for rows, _ in self.read(context or {}, self.run.fetch()):
                 yield from rows
 
     def sync(self, context: Context | None = None) -> None:  # type: ignore[misc]
         """Write the stream, or one partition of it; by itself it ends as `TapQonto.sync_all`."""
-        with self._tap.running():  # type: ignore[attr-defined]
+        with self.tap.running():
             super().sync(context)
 
     def begin_anew(self) -> None:
@@ -294,7 +293,7 @@ class PartitionedStream(Stream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Record, None, None]:
         """Write the lines of all partitions; what goes wrong in one stays in it."""
-        count, writer = 0, t.cast("LineWriter", self._tap.message_writer)
+        count, writer = 0, t.cast("LineWriter", self.tap.message_writer)
         with self.get_record_counter() as counter, self.get_sync_timer() as timer:
             for partition in [context] if context else self.partitions:
                 counter.with_context(partition)

@@ -10,7 +10,7 @@ import time
 import typing as t
 
 import msgspec
-from singer_sdk.contrib.msgspec import MsgSpecWriter, encoder
+from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.helpers._state import StateWriter
 from singer_sdk.singerlib import StateMessage
 from singer_sdk.streams._state import StreamStateManager
@@ -23,6 +23,8 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, TapState
     from singer_sdk.singerlib.encoding.simple import Message
+
+_encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
 
 STATE_INTERVAL = 5.0  # seconds
 STATE_SHARE = 0.01  # of the output since the last STATE is the most that the next one takes
@@ -39,16 +41,23 @@ class RowMessage(msgspec.Struct, tag_field="type", tag="RECORD", omit_defaults=T
 
 
 class Lines(t.NamedTuple):
-    """RECORD messages as they leave, of so many rows; up to `upto` all were handed over then."""
+    """RECORD messages as they are written."""
 
     text: bytes | bytearray
+    """One message per line."""
     rows: int
+    """How many messages there are."""
     upto: datetime | None = None
+    """The bookmark of the partition once these lines are written; None: it stays."""
 
 
 def append_line(text: bytearray, message: RowMessage) -> None:
-    """Encode `message` at the end of `text`. From any thread; raises what the encoder raises."""
-    encoder.encode_into(message, text, -1)
+    """Append `message` to `text`, as a line of JSON. Any thread may call this.
+
+    Raises:
+        TypeError, ValueError: what msgspec raises for a value that it can't encode.
+    """
+    _encoder.encode_into(message, text, -1)
     text += b"\n"
 
 

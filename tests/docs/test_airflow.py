@@ -15,7 +15,7 @@ CANNOT_INSTALL = 77
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_shards_run_by_airflow_side_by_side_are_disjoint_complete_and_share_one_session():
+def test_shards_run_by_airflow_side_by_side_are_disjoint_complete_and_share_one_session() -> None:
     with running_postgres() as url:
         done = subprocess.run(
             [sys.executable, "examples/airflow/check.py", url],

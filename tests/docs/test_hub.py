@@ -45,7 +45,7 @@ CAPABILITIES = {
 
 @pytest.fixture(scope="module")
 def definition() -> dict[str, t.Any]:
-    return t.cast("dict", yaml.safe_load(FILE.read_text("utf-8")))
+    return t.cast("dict[str, t.Any]", yaml.safe_load(FILE.read_text("utf-8")))
 
 
 def test_the_hub_definition_has_the_keys_that_the_hub_knows(definition: dict[str, t.Any]) -> None:

@@ -13,10 +13,10 @@ from wire import Call, Wire, reply
 
 from tap_qonto.api.rate_limit import RateLimiter
 from tap_qonto.api.transport import Transport
-from tap_qonto.files.archive import Archive, Kept
-from tap_qonto.files.documents import Document
-from tap_qonto.files.download import Patience
 from tap_qonto.settings import Settings
+from tap_qonto.streams.files.archive import Archive, Kept
+from tap_qonto.streams.files.documents import Document
+from tap_qonto.streams.files.download import Patience
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

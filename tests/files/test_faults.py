@@ -8,8 +8,8 @@ import pytest
 from conftest import NEW, OLD, PDF, Host, pdf
 from wire import Call, reply
 
-from tap_qonto.files.archive import Kept
-from tap_qonto.files.download import AT_A_TIME, Unfetched, WrongLength
+from tap_qonto.streams.files.archive import Kept
+from tap_qonto.streams.files.download import AT_A_TIME, Unfetched, WrongLength
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_qonto.files.names import LONGEST, file_name, folder_name
+from tap_qonto.streams.files.names import LONGEST, file_name, folder_name
 
 HOSTILE = [
     ("../../etc/passwd", "passwd"),

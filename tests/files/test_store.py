@@ -16,9 +16,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tap_qonto.errors import SettingsError
-from tap_qonto.files import store as stores
-from tap_qonto.files.archive import Kept
-from tap_qonto.files.store import FileStore, FileStoreError
+from tap_qonto.streams.files import store as stores
+from tap_qonto.streams.files.archive import Kept
+from tap_qonto.streams.files.store import FileStore, FileStoreError
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,8 +93,8 @@ def test_a_cloud_is_told_the_type(bucket: str) -> None:
 def test_files_are_kept_in_a_cloud_and_not_fetched_again(
     bucket: str, host: Host, make: Make
 ) -> None:
-    ((row, _),) = make(files=f"{bucket}/kept")(host.document())  # type: ignore[misc]
-    ((again, _),) = make(files=f"{bucket}/kept")(host.document())  # type: ignore[misc]
+    ((row, _),) = make(files=f"{bucket}/kept")(host.document())
+    ((again, _),) = make(files=f"{bucket}/kept")(host.document())
     assert again["sha256"] == row["sha256"]
     assert {**again, "fetched_at": 0} == {**row, "fetched_at": 0}
     assert len(host.wire.calls) == 1
@@ -161,7 +161,7 @@ def test_what_kills_left_is_not_listed_and_leaves_in_time(tmp_path: Path) -> Non
 
 FULL = """
 import io, resource, signal, sys
-from tap_qonto.files.store import FileStore, FileStoreError
+from tap_qonto.streams.files.store import FileStore, FileStoreError
 store = FileStore(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
@@ -195,7 +195,7 @@ def test_a_row_is_told_again_without_a_download(host: Host, make: Make) -> None:
 
 KILLED = """
 import io, sys
-from tap_qonto.files.store import FileStore
+from tap_qonto.streams.files.store import FileStore
 store = FileStore(sys.argv[1])
 number = 0
 while True:
@@ -227,7 +227,7 @@ def test_a_kill_at_any_moment_leaves_no_half_file_under_its_name(tmp_path: Path)
 
 TOGETHER = """
 import io, sys
-from tap_qonto.files.store import FileStore
+from tap_qonto.streams.files.store import FileStore
 store = FileStore(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()

@@ -15,7 +15,7 @@ from taps import Outcome, command, read, start
 from demo.files import every, link
 from demo.server import Server, running
 from tap_qonto.settings import FILE_KINDS
-from tap_qonto.streams import files
+from tap_qonto.streams.files import files
 from tap_qonto.tap import TapQonto
 
 if t.TYPE_CHECKING:

@@ -84,7 +84,7 @@ def test_loader_and_dbt_take_turns_on_one_file_and_postgres_gives_the_same_answe
         )  # fmt: skip
         assert "ERROR=0 SKIP=0" in log
         with psycopg.connect(url) as postgres:
-            there = landed(postgres.execute)  # type: ignore[arg-type]
+            there = landed(postgres.execute)
     for mart in MARTS:
         assert here[mart] == there[mart], mart
     assert {mart for mart in MARTS if here[mart]} >= {

@@ -48,7 +48,7 @@ def hostile(qonto: Server) -> Server:
     organization = qonto.bank.organizations[0].id
     rows = iter(qonto.bank.rows("transactions", organization))
     for text, row in zip(TEXTS, rows, strict=False):
-        changes = {"note": text, "label": text, "reference": text}
+        changes: dict[str, t.Any] = {"note": text, "label": text, "reference": text}
         nested = {"cashflow_category": {"id": row["id"], "name": text}}
         qonto.bank.edit("transactions", organization, row["id"], **changes, **nested)
     for (amount, cents), row in zip(CENTS, rows, strict=False):
@@ -154,7 +154,7 @@ def test_postgres_has_columns_of_these_types(run: Run, project: Project, postgre
         TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA="types",
     )
     with psycopg.connect(postgres) as connection:
-        types = dict(
+        types: dict[str, str] = dict(
             connection.execute(
                 "SELECT column_name, data_type FROM information_schema.columns "
                 "WHERE table_schema = 'types' AND table_name = 'transactions'"
@@ -180,7 +180,9 @@ def test_the_pinned_duckdb_loses_no_row_of_a_batch_of_texts(
     """The fault that the pins in `meltano.yml` are for: a first row taken for a CSV header."""
     text = {"type": ["string", "null"]}
     schema = {"properties": {"id": {"type": ["string"]}, "name": text, "note": text}}
-    rows = [{"id": f"{n}", "name": f"name {n}", "note": TEXTS[n % 8]} for n in range(7)]
+    rows: list[dict[str, t.Any]] = [
+        {"id": f"{n}", "name": f"name {n}", "note": TEXTS[n % 8]} for n in range(7)
+    ]
     rows[3] |= {"name": None, "note": ""}
     messages: list[dict[str, t.Any]] = [
         {"type": "SCHEMA", "stream": "texts", "schema": schema, "key_properties": ["id"]},

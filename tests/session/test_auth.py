@@ -178,7 +178,7 @@ def test_a_token_written_by_a_machine_whose_clock_is_an_hour_off_still_works(
     age(session, skew)
     auth = open_session(session)
     assert ask(server, auth).status_code == 200
-    server.access_tokens.clear()  # and when it really ends, a 401 mends it
+    server.access_tokens.clear()  # and when it really ends, a 401 repairs it
     auth.refresh(f"Bearer {auth.session().access_token}")
     assert ask(server, auth).status_code == 200
 

@@ -64,7 +64,7 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
 def port(monkeypatch: pytest.MonkeyPatch) -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        free = probe.getsockname()[1]
+        free = int(probe.getsockname()[1])
     monkeypatch.setenv("TAP_QONTO_LOGIN_PORT", str(free))
     return free
 

@@ -88,7 +88,7 @@ def test_status_says_that_a_new_seed_waits(
 @pytest.mark.usefixtures("session")
 def test_organizations_are_asked_for_live(run: Callable[..., Result], server: TokenServer) -> None:
     assert "Moulin <Bio>       admin" in run("organizations").output
-    server.access_tokens.clear()  # a 401 is mended on the way
+    server.access_tokens.clear()  # a 401 is repaired on the way
     found = json.loads(run("organizations", "--json").output)
     assert [one["role"] for one in found] == ["owner", "admin"]
 

@@ -58,7 +58,7 @@ def test_machines_whose_clocks_are_an_hour_apart_share_one_session(
         assert "Atelier Brindille" in run_at(offset, "organizations", config, tmp_path)
     if url:  # the database's clock counts: nobody refreshes for nothing
         assert server.refreshes == 1
-    server.access_tokens.clear()  # the token ends early: a 401 mends it, whatever the clock says
+    server.access_tokens.clear()  # the token ends early: a 401 repairs it, whatever the clock says
     for offset in ("-3600s", "+3600s"):
         assert "Atelier Brindille" in run_at(offset, "organizations", config, tmp_path)
     assert "Refreshed." in run_at("-3600s", "refresh", config, tmp_path)

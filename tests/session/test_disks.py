@@ -120,7 +120,7 @@ def test_a_disk_that_breaks_between_answer_and_write_ends_the_run_loudly(
 def test_a_disk_that_is_mended_before_the_end_gets_the_new_tokens(
     server: TokenServer, expired: Settings, fault: str
 ) -> None:
-    done = refresh(server, expired, "mended", fault)
+    done = refresh(server, expired, "repaired", fault)
     assert done.returncode == 0, done.stderr
     assert "Refreshed." in done.stdout
     if fault != "full":

@@ -196,7 +196,7 @@ def test_a_wrong_client_secret_is_not_mistaken_for_a_lost_session(
     server.client_secret = "changed in the developer portal"
     with refused(SettingsError, r"client_id or client_secret is not accepted .*unharmed"):
         open_session(session).session()
-    server.client_secret = session.client_secret
+    server.client_secret = str(session.client_secret)
     assert ask(server, open_session(session)).status_code == 200
 
 

@@ -130,7 +130,7 @@ def test_a_signal_while_the_answer_is_late_saves_the_session_first(
         process.send_signal(signal.SIGTERM)
         log = process.communicate(timeout=60)[1].decode()
         assert process.returncode == 143
-        assert "Waiting for the answer to a refresh" in log
+        assert "Waiting for the response to a refresh" in log
         qonto.clock.advance(120)  # the used token has ended
         assert read(config, catalog=catalog).code == 0
 

@@ -3,7 +3,7 @@
     broken_disk.py FOLDER MOMENT FAULT COMMAND
 
 MOMENT is `before` (the process begins with the broken disk) or `between` (it breaks between the
-server's answer and the write) or `mended` (the same, and it is mended before the end). FAULT is
+server's answer and the write) or `repaired` (the same, and it is repaired before the end). FAULT is
 `full` or `remounted`, for which FOLDER gets a little tmpfs of 1 MB; `read-only`, which takes the
 right to write from the file and its folder; `limit`, a limit on the size of files; or `none`.
 COMMAND is one of `tap-qonto-auth`, or `tap`. Settings come from the environment.
@@ -56,7 +56,7 @@ def break_it() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
 
-def mend_it() -> None:
+def repair_it() -> None:
     if fault == "full":
         filler.unlink()
     elif fault == "read-only":
@@ -83,19 +83,19 @@ def ask_and_break(endpoint: TokenEndpoint, token: str) -> Grant:
 
 
 if moment != "before":
-    TokenEndpoint.refresh = ask_and_break  # type: ignore[method-assign]
-if moment != "mended":
+    TokenEndpoint.refresh = ask_and_break  # type: ignore[method-assign, assignment]
+if moment != "repaired":
     refresh.STORE_AWAY = 0  # nobody waits for minutes in a test
-if moment == "mended":
+if moment == "repaired":
     save = refresh.Refresher.save_unsaved
 
-    def mend_and_save(keeper: refresh.Refresher, *, at_once: bool = False) -> None:
-        """The disk is mended before the process ends."""
+    def repair_and_save(keeper: refresh.Refresher, *, at_once: bool = False) -> None:
+        """The disk is repaired before the process ends."""
         if at_once:
-            mend_it()
+            repair_it()
         save(keeper, at_once=at_once)
 
-    refresh.Refresher.save_unsaved = mend_and_save  # type: ignore[method-assign]
+    refresh.Refresher.save_unsaved = repair_and_save  # type: ignore[method-assign, assignment]
 if sys.argv[4] == "tap":
     TapQonto.cli([])
 cli.auth(sys.argv[4:])

@@ -14,7 +14,7 @@ from tap_qonto.api.contract import ORGANIZATIONS, endpoints, row_facts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NOTHING = (None, "", [], {})
+NOTHING: tuple[Any, ...] = (None, "", [], {})
 SECRETS = {"url", "file_url", "invoice_url", "quote_url", "sign_url", "secret"}
 
 
@@ -122,7 +122,8 @@ def spots(row: Any, path: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
 def text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return simplejson.dumps(value, ensure_ascii=False, separators=(",", ":"), use_decimal=True)
+    written = simplejson.dumps(value, ensure_ascii=False, separators=(",", ":"), use_decimal=True)
+    return str(written)
 
 
 def integer(value: Any) -> int | None:
@@ -131,7 +132,7 @@ def integer(value: Any) -> int | None:
     if isinstance(value, dict | list):
         return None
     written = str(value)
-    if isinstance(value, Decimal | float) and abs(value) < 2**70 and value == int(value):
+    if isinstance(value, Decimal | float) and -(2**70) < value < 2**70 and value == int(value):
         written = str(int(value))
     fits = re.fullmatch(r"-?[0-9]{1,19}", written) and -(2**63) <= int(written) < 2**63
     return int(written) if fits else None

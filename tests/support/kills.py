@@ -127,6 +127,7 @@ class Killer:
         if later:
             self.age(LATER, grace_too=True)
         result = self.process(None)
+        assert result
         if result[0]:
             self.begin_anew()
         return STAGES[stage], result

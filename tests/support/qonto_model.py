@@ -276,9 +276,9 @@ class Model:
         for due in sorted(one for one in self._late if one[0] <= self.now):
             self._late.remove(due)
             self._show(due[1], due[2], due[0])
-        for due in [one for one in self._unsorted if one[0] <= self.now]:
-            self._unsorted.remove(due)
-            self._place(due[1], self.state.get(due[1]))
+        for unsorted in [one for one in self._unsorted if one[0] <= self.now]:
+            self._unsorted.remove(unsorted)
+            self._place(unsorted[1], self.state.get(unsorted[1]))
         if self.churn.is_quiet:
             return
         for _ in range(self._times(self.churn.edits * share)):
@@ -435,7 +435,7 @@ class Model:
         ]
 
     def unsafe(self, target: t.Mapping[int, Row], bookmark: datetime) -> list[int]:
-        """Return the ids of rows that a run from `bookmark` on would not mend in `target`."""
+        """Return the ids of rows that a run from `bookmark` on would not repair in `target`."""
         hidden = {identity: row for _, identity, row in self._late if row}
         return [
             identity

@@ -107,7 +107,7 @@ def read(
         for one, handler in handlers.items():
             signal.signal(one, handler)
     out.flush()
-    return Outcome(code, out.buffer.getvalue().decode(), log.stream.getvalue())  # type: ignore[attr-defined]
+    return Outcome(code, out.buffer.getvalue().decode(), log.stream.getvalue())
 
 
 def here(folder: Path, *args: str | Path, env: dict[str, str] | None = None) -> Outcome:
@@ -144,7 +144,7 @@ def here(folder: Path, *args: str | Path, env: dict[str, str] | None = None) -> 
     texts = []
     for stream in (out, err):
         stream.flush()
-        texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+        texts.append(stream.buffer.getvalue().decode())
     return Outcome(code, *texts)
 
 

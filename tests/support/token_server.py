@@ -58,10 +58,12 @@ class TokenServer:
     delay: tuple[float, float] = (0, 0)  # seconds before the token is used, and before the answer
     faults: list[str] = field(default_factory=list)
     requests: list[dict[str, t.Any]] = field(default_factory=list)
-    organizations: list[dict[str, str]] = field(default_factory=lambda: [*ORGANIZATIONS])
+    organizations: list[dict[str, str]] | None = field(default_factory=lambda: [*ORGANIZATIONS])
     offset: float = 0  # seconds that the server's clock is ahead
     client_secret: str = CLIENT_SECRET
-    on_token: t.Callable[[], None] | None = None  # runs after the token is used, before the answer
+    on_token: t.Callable[[], object] | None = (
+        None  # runs after the token is used, before the answer
+    )
     refresh_tokens: dict[str, Token] = field(default_factory=dict)
     access_tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -74,7 +76,7 @@ class TokenServer:
 
     def seed(self) -> str:
         """Make a session; returns its refresh token."""
-        return self._pair(secrets.token_hex(4))["refresh_token"]
+        return str(self._pair(secrets.token_hex(4))["refresh_token"])
 
     @property
     def refreshes(self) -> int:
@@ -211,7 +213,7 @@ class Handler(BaseHTTPRequestHandler):
             if ends <= self.book.now():
                 self._answer(401, {"errors": [{"code": "unauthorized"}]})
             elif url.path == "/v2/organization":
-                self._answer(200, {"organization": self.book.organizations[0]})
+                self._answer(200, {"organization": (self.book.organizations or [])[0]})
             elif self.book.is_membership:
                 self._answer(403, {"errors": [{"code": "forbidden"}]})
             else:

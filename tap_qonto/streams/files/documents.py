@@ -10,8 +10,8 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from tap_qonto.files.download import Unfetched
-from tap_qonto.files.names import type_of
+from tap_qonto.streams.files.download import Unfetched
+from tap_qonto.streams.files.names import type_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ class Document:
         return f"/v2/{of}/{self.file_id}"
 
     def told(self, body: t.Any) -> Document:
-        """Return this document as the answer of `path` tells of it.
+        """Return this document as the response of `path` tells of it.
 
         Raises:
             Pending: it is not made yet. NeverMade: it will not be.

@@ -28,7 +28,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from tap_qonto.errors import QontoError, SettingsError
-from tap_qonto.files.names import folder_name
+from tap_qonto.streams.files.names import folder_name
 
 if t.TYPE_CHECKING:
     from datetime import datetime

@@ -18,8 +18,10 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_qonto.api.contract import facts_with_secrets, own_schema
 from tap_qonto.errors import RequestFailed, RequestRejected
-from tap_qonto.files.archive import REFUSALS, Archive
-from tap_qonto.files.documents import (
+from tap_qonto.pagination.pages import Records
+from tap_qonto.streams import banking, invoicing, payables
+from tap_qonto.streams.files.archive import REFUSALS, Archive
+from tap_qonto.streams.files.documents import (
     CERTIFIED_COPY,
     STATEMENT,
     TRANSACTION_ATTACHMENT,
@@ -30,10 +32,8 @@ from tap_qonto.files.documents import (
     of_statement,
     of_transaction,
 )
-from tap_qonto.files.download import Unfetched
-from tap_qonto.files.store import FileStoreError
-from tap_qonto.pagination.pages import Records
-from tap_qonto.streams import banking, invoicing, payables
+from tap_qonto.streams.files.download import Unfetched
+from tap_qonto.streams.files.store import FileStoreError
 from tap_qonto.streams.nested import PerAccountStream
 from tap_qonto.sync.moments import moment_of, timestamp
 from tap_qonto.sync.rows import row_shaper
@@ -45,10 +45,10 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_qonto.api.prefetch import Fetch
-    from tap_qonto.files.archive import Kept
-    from tap_qonto.files.store import Stored
     from tap_qonto.pagination.pages import Walk
     from tap_qonto.streams.client import QontoStream
+    from tap_qonto.streams.files.archive import Kept
+    from tap_qonto.streams.files.store import Stored
 
 MOST_MISSING = 200
 """Files of a partition that the state remembers as missing; with more the bookmark stays."""
@@ -166,7 +166,7 @@ class Files(PerAccountStream):
         found = {}
         for name, source in SOURCES.items():
             if not {*source.kinds}.isdisjoint(self.run.settings.file_kinds):
-                stream = found[name] = source.stream(self._tap)
+                stream = found[name] = source.stream(self.tap)
                 stream._shape = row_shaper(facts_with_secrets(name))  # noqa: SLF001 - links stay, in memory
         return found
 

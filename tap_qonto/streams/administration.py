@@ -46,7 +46,7 @@ class Organization(OneRowStream):
         fetch: Fetch,  # noqa: ARG002 - asked once for all streams
         since: datetime | None,  # noqa: ARG002
     ) -> Walk:
-        """Read the answer that the run keeps for everybody."""
+        """Read the response that the run keeps for everybody."""
         organization_id = context["organization_id"]
         row = organization_of(self.run.organizations.body(organization_id))
         yield Records([self.one_row(row, organization_id)])

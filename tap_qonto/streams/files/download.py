@@ -270,7 +270,7 @@ class Downloads:
 
 
 def _is_framed(response: requests.Response) -> bool:
-    """Does the answer itself tell where it ends?"""
+    """Does the response itself tell where it ends?"""
     return "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
 
 

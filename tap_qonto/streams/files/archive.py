@@ -11,17 +11,17 @@ from datetime import datetime, timezone
 
 from tap_qonto.api.responses import Request
 from tap_qonto.errors import RequestDenied
-from tap_qonto.files.download import Downloads, Patience, Promise, Unfetched, WrongLength
-from tap_qonto.files.names import file_name, folder_name, type_of
-from tap_qonto.files.store import FileStore, Stored
+from tap_qonto.streams.files.download import Downloads, Patience, Promise, Unfetched, WrongLength
+from tap_qonto.streams.files.names import file_name, folder_name, type_of
+from tap_qonto.streams.files.store import FileStore, Stored
 
 if t.TYPE_CHECKING:
     from concurrent.futures import Future
 
     from tap_qonto.api.transport import Transport
-    from tap_qonto.files.documents import Document
-    from tap_qonto.files.download import Content
     from tap_qonto.settings import Settings
+    from tap_qonto.streams.files.documents import Document
+    from tap_qonto.streams.files.download import Content
 
 Row = dict[str, t.Any]
 
@@ -105,7 +105,7 @@ class Archive:
         document = self._with_link(document, organization_id)
         try:
             return document, self._downloaded(document)
-        except WrongLength as error:  # two links: if the next answer is as long, Qonto is wrong
+        except WrongLength as error:  # two links: if the next response is as long, Qonto is wrong
             return document, self._downloaded(dataclasses.replace(document, bytes=error.bytes))
 
     def _downloaded(self, document: Document) -> Content:
