@@ -1,8 +1,7 @@
 """Singer tap for Qonto, in rooms. Imports only go down this list, also those for types.
 
 __main__       `python -m tap_qonto`
-cli            the commands of `tap-qonto-auth`
-doctor         what is assumed of Qonto, and whether it is so
+cli            the commands of `tap-qonto-auth`, doctor among them
 tap            what users start
 streams.files  the stream `files`, and what keeps the files
 streams        what Qonto offers: declarations by area, and their bases

@@ -13,8 +13,8 @@ from token_server import MARK
 
 from demo import odd
 from demo.server import running
+from tap_qonto.cli.doctor.assumptions import ASSUMPTIONS
 from tap_qonto.cli.main import auth
-from tap_qonto.doctor.assumptions import ASSUMPTIONS
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,7 +150,7 @@ def test_without_a_session_somebody_is_sent_to_log_in(doctor: Doctor, config: Co
 def test_no_more_than_the_budget_is_asked_and_what_is_left_can_not_be_told(
     qonto: Server, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tap_qonto.doctor.account.MOST_REQUESTS", 40)
+    monkeypatch.setattr("tap_qonto.cli.doctor.account.MOST_REQUESTS", 40)
     before = len(qonto.requests)
     result = doctor()
     assert result.exit_code == 0

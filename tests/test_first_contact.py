@@ -311,7 +311,7 @@ def test_an_account_whose_id_fits_no_address_is_reported_and_the_others_are_read
     accounts = [dict(row) for row in qonto.bank.rows("bank_accounts", second)]
     odd, *others = accounts
     odd["id"] = "x" * 200
-    body = {"organization": {"id": second, "bank_accounts": accounts}}
+    body: dict[str, t.Any] = {"organization": {"id": second, "bank_accounts": accounts}}
     qonto.faults.add("nonsense", body=body, path="/v2/organization$", organization=second)
     body = {"bank_accounts": accounts}
     qonto.faults.add("nonsense", body=body, path="/v2/bank_accounts$", organization=second)

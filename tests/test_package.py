@@ -93,5 +93,5 @@ def test_make_brings_a_pip_that_knows_groups_to_an_environment_that_is_there(
     subprocess.run(
         ["make", "--silent", f"VENV={folder}", f"{folder}/new-pip"], cwd=ROOT, check=True
     )
-    pip = [folder / "bin" / "python", "-m", "pip"]
+    pip = [str(folder / "bin" / "python"), "-m", "pip"]
     assert "--group" in subprocess.check_output([*pip, "install", "--help"], text=True)

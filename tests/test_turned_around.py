@@ -11,8 +11,8 @@ from taps import Outcome, catalog_of, every, keyed, read, truth, warehouse
 
 from demo.odd import ODD
 from demo.server import running
-from tap_qonto.doctor.assumptions import ASSUMPTIONS
-from tap_qonto.doctor.examination import examine
+from tap_qonto.cli.doctor.assumptions import ASSUMPTIONS
+from tap_qonto.cli.doctor.examination import examine
 from tap_qonto.settings import Settings
 from tap_qonto.streams import STREAMS
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from demo.odd import ODD
 from pages.markdown import MADE, code, quirks, table
-from tap_qonto.doctor.assumptions import ASSUMPTIONS
+from tap_qonto.cli.doctor.assumptions import ASSUMPTIONS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +19,8 @@ if t.TYPE_CHECKING:
 INTRODUCTION = """\
 # First contact
 
-Nobody here ever saw a live answer of Qonto, so [each assumption](not-verified.md) is turned around
-in the demo server, one by one. A run then has to read everything that can be read, and `doctor` has
+Nobody here ever saw a live answer of Qonto, so [each assumption](../not-verified.md) is turned
+around in the demo server, one by one. A run then has to read everything that can be read, and `doctor` has
 to say "does not hold" of exactly that assumption. `tests/test_turned_around.py` asserts all that
 stands here, over every list of several organizations, key by key.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pages.markdown import MADE, paragraphs, quirks, table
-from tap_qonto.doctor.assumptions import AREAS
+from tap_qonto.cli.doctor.assumptions import AREAS
 
 INTRODUCTION = """\
 # What was not verified against a live account
 
 Everything here was built and tested against `demo/`, a server written from public material: Qonto's
 pages, its Postman collections and the source of public clients. Nobody who wrote it had an account.
-So these are assumptions, each with what happens if it is wrong. [First contact](maintainers/first-contact.md)
+So these are assumptions, each with what happens if it is wrong.
+[First contact](maintainers/first-contact.md)
 shows what a run and `doctor` make of a server that does otherwise.
 
 If you have an account, this asks Qonto, read only, with at most 200 requests, and takes less than a
@@ -28,7 +29,7 @@ assumed.
 
 def page() -> str:
     """Make the page."""
-    lines = [MADE.format(source="tap_qonto/doctor/assumptions.py"), "", INTRODUCTION]
+    lines = [MADE.format(source="tap_qonto/cli/doctor/assumptions.py"), "", INTRODUCTION]
     for area, assumptions in AREAS.items():
         lines += [f"## {area}", ""]
         lines += table(

@@ -235,7 +235,7 @@ def doctor(ctx: click.Context, settings: Settings, file: Path | None) -> None:
       3  somebody has to log in
       1  settings or token store are wrong, or Qonto does not answer
     """  # noqa: D301 - \b keeps lines apart in --help
-    from tap_qonto.doctor.examination import examine  # noqa: PLC0415 - --help stays fast
+    from tap_qonto.cli.doctor.examination import examine  # noqa: PLC0415 - --help stays fast
 
     click.echo("Asking Qonto, read only, at most 200 requests …", err=True)
     found = examine(settings)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import typing as t
 
 from tap_qonto.api.responses import is_error
-from tap_qonto.doctor.account import OK
-from tap_qonto.doctor.finding import Finding, judged
+from tap_qonto.cli.doctor.account import OK
+from tap_qonto.cli.doctor.finding import Finding, judged
 
 if t.TYPE_CHECKING:
-    from tap_qonto.doctor.account import Account
+    from tap_qonto.cli.doctor.account import Account
 
 
 def types(account: Account) -> Finding:

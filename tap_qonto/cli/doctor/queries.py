@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from tap_qonto.doctor.account import OK
-from tap_qonto.doctor.finding import Finding, judged
+from tap_qonto.cli.doctor.account import OK
+from tap_qonto.cli.doctor.finding import Finding, judged
 from tap_qonto.settings import STATUSES
 from tap_qonto.streams.bases import RecentFirstStream
 from tap_qonto.sync.moments import moment_of, timestamp
@@ -15,7 +15,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from tap_qonto.doctor.account import Account, Sample
+    from tap_qonto.cli.doctor.account import Account
+    from tap_qonto.cli.doctor.sample import Sample
 
 ENOUGH = timedelta(seconds=4)  # between the first and the last row, to tell a filter from none
 SECOND = timedelta(seconds=1)

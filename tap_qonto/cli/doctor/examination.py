@@ -9,9 +9,9 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass
 
-from tap_qonto.doctor.account import MOST_REQUESTS, OK, Account, Exhausted
-from tap_qonto.doctor.assumptions import ASSUMPTIONS, Assumption
-from tap_qonto.doctor.finding import Finding
+from tap_qonto.cli.doctor.account import MOST_REQUESTS, OK, Account, Exhausted
+from tap_qonto.cli.doctor.assumptions import ASSUMPTIONS, Assumption
+from tap_qonto.cli.doctor.finding import Finding
 from tap_qonto.errors import (
     LoginRequired,
     QontoError,

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tap_qonto.api.contract import FieldPath
-    from tap_qonto.doctor.account import Sample
+    from tap_qonto.cli.doctor.sample import Sample
 
 NAMELESS = "…"
 """In place of a name that may be a value: in an object of unknown names, or oddly written."""

@@ -1,9 +1,9 @@
 """The one list of what is assumed of Qonto: what follows if it is wrong, and how it is checked.
 
 Nobody who wrote the tap had an account. `docs/not-verified.md` and `tap-qonto-auth doctor` are made
-of this list; `docs/maintainers/first-contact.md` shows what both do where an assumption is turned around. A
-number is never given twice, since reports name it. An assumption without a check can't be looked
-into by reading.
+of this list; `docs/maintainers/first-contact.md` shows what both do where an assumption is turned
+around. A number is never given twice, since reports name it. An assumption without a check can't be
+looked into by reading.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from tap_qonto.doctor import lists, queries, rows, session
+from tap_qonto.cli.doctor import consent, lists, queries, values
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_qonto.doctor.account import Account
-    from tap_qonto.doctor.finding import Finding
+    from tap_qonto.cli.doctor.account import Account
+    from tap_qonto.cli.doctor.finding import Finding
 
 Check: t.TypeAlias = "Callable[[Account], Finding]"
 
@@ -41,13 +41,13 @@ SESSION = (
         "a header on each request (Q1-Q5). No public program does it; two pages describe it.",
         "`login` or the first request fails and says how. `login --membership` and API keys are "
         "the older ways, for one organization. What kind a session is, Qonto's responses tell.",
-        session.user_flow,
+        consent.user_flow,
     ),
     Assumption(
         2,
         "The list of organizations comes in one piece, without pages.",
         "Its pages are read to the end.",
-        session.one_piece,
+        consent.one_piece,
     ),
     Assumption(
         3,
@@ -55,13 +55,13 @@ SESSION = (
         "Another code makes an organization that left the consent `failed` in place of `skipped`; "
         "so does a 401 that a fresh token does not repair, if another endpoint still answers; if "
         "none does, the run ends with 3.",
-        session.foreign,
+        consent.foreign,
     ),
     Assumption(
         4,
         "The token response tells the granted scopes, all of them, separated by blanks.",
         "Nothing depends on it: what is not told is tried. Told scopes spare a few requests.",
-        session.scopes,
+        consent.scopes,
     ),
     Assumption(
         5,
@@ -210,28 +210,28 @@ ROWS = (
         "Values have the types of the schemas (Q59, Q63).",
         "They are converted where nothing is lost, else null and kept in `unknown_fields`; "
         "counted.",
-        rows.types,
+        values.types,
     ),
     Assumption(
-        29, "Whole numbers have no fraction.", "`29687.0` is read as 29687.", rows.fractions
+        29, "Whole numbers have no fraction.", "`29687.0` is read as 29687.", values.fractions
     ),
     Assumption(
         30,
         "A date that is not set is null, and dates are dates (Q53).",
         "Another text becomes null, and is counted.",
-        rows.dates,
+        values.dates,
     ),
     Assumption(
         31,
         "Lists within rows hold no null.",
         "It stays where the column takes it, else it leaves the list, and is counted.",
-        rows.nulls,
+        values.nulls,
     ),
     Assumption(
         32,
         "All fields are known.",
         "New ones are kept in `unknown_fields`, but for links and secrets; counted, and named.",
-        rows.names,
+        values.names,
     ),
     Assumption(
         33,
@@ -249,19 +249,19 @@ ROWS = (
         35,
         "`matched_transactions` of supplier invoices are objects.",
         "Ids as text become objects with a `transaction_id`.",
-        rows.matched,
+        values.matched,
     ),
     Assumption(
         36,
         "The organization shows its accounts with their ids.",
         "They are those of `/v2/bank_accounts`: a request more for each organization.",
-        rows.accounts,
+        values.accounts,
     ),
     Assumption(
         37,
         "An error has a code of its own, not 200.",
         "A 200 whose body is an error is no row, and the stream is `failed` there.",
-        rows.errors,
+        values.errors,
     ),
     Assumption(38, "Which fields the list of client invoices leaves out (Q64).", "They are null."),
     Assumption(

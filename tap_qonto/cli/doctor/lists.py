@@ -6,11 +6,12 @@ import math
 import typing as t
 
 from tap_qonto.api.contract import KEY_LENGTH, endpoints
-from tap_qonto.doctor.account import OK, USUAL_SIZE
-from tap_qonto.doctor.finding import Finding, judged
+from tap_qonto.cli.doctor.account import OK, USUAL_SIZE
+from tap_qonto.cli.doctor.finding import Finding, judged
 
 if t.TYPE_CHECKING:
-    from tap_qonto.doctor.account import Account, Sample
+    from tap_qonto.cli.doctor.account import Account
+    from tap_qonto.cli.doctor.sample import Sample
 
 RETIRED = 410
 MOST_COUNTED = 3  # lists, and pages of each, that are read to count them

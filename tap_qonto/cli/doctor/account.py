@@ -12,7 +12,8 @@ from tap_qonto.api.rate_limit import RateLimiter
 from tap_qonto.api.responses import Request, is_error
 from tap_qonto.api.transport import Patience, Transport
 from tap_qonto.auth.authenticator import authenticator_for
-from tap_qonto.doctor.shapes import Shapes
+from tap_qonto.cli.doctor.sample import Reply, Sample
+from tap_qonto.cli.doctor.shapes import Shapes
 from tap_qonto.errors import RequestDenied, RequestFailed, RequestRejected
 from tap_qonto.pagination.pages import Query
 from tap_qonto.streams.bases import OneRowStream
@@ -36,52 +37,6 @@ PLAIN: Params = (("sort_by", ""), ("includes[]", ""))
 
 class Exhausted(Exception):  # noqa: N818
     """The budget of requests is used up."""
-
-
-class Reply(t.NamedTuple):
-    """What Qonto answered; status 0 where nothing usable came."""
-
-    status: int
-    body: t.Any = None
-
-
-class Sample(t.NamedTuple):
-    """The first page of a list, or the one row, asked for without order, filters and the like."""
-
-    stream: QontoStream
-    organization_id: str
-    extra: Params
-    reply: Reply
-    rows: list[dict[str, t.Any]]
-
-    @property
-    def name(self) -> str:
-        """The stream."""
-        return self.stream.name
-
-    @property
-    def meta(self) -> dict[str, t.Any]:
-        """The page counters; empty if there are none."""
-        meta = self.reply.body.get("meta") if isinstance(self.reply.body, dict) else None
-        return meta if isinstance(meta, dict) else {}
-
-    @property
-    def total(self) -> int | None:
-        """How many rows Qonto counts."""
-        total = self.meta.get("total_count")
-        return total if type(total) is int else None
-
-    @property
-    def identities(self) -> list[tuple[t.Any, ...]]:
-        """The key of each row, but for the organization; None for what a row lacks."""
-        given = {name.strip("{}"): value for name, value in self.extra}
-        if parent := endpoints()[self.name].parent:
-            given[parent["property"]] = given.get(parent["param"])
-        names = [name for name in self.stream.primary_keys if name != "organization_id"]
-        return [
-            tuple(given.get(name) if row.get(name) is None else row[name] for name in names)
-            for row in self.rows
-        ]
 
 
 class Account:

@@ -6,11 +6,11 @@ import typing as t
 
 from tap_qonto.api.responses import Request
 from tap_qonto.auth.authenticator import QontoAuthenticator
-from tap_qonto.doctor.account import OK
-from tap_qonto.doctor.finding import Finding, judged
+from tap_qonto.cli.doctor.account import OK
+from tap_qonto.cli.doctor.finding import Finding, judged
 
 if t.TYPE_CHECKING:
-    from tap_qonto.doctor.account import Account
+    from tap_qonto.cli.doctor.account import Account
 
 FORBIDDEN = 403
 FOREIGN = "00000000-0000-4000-8000-000000000000"  # an organization that is nobody's
