@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import functools
 import gc
+import importlib.util
 import re
 import sys
 import typing as t
@@ -122,6 +123,13 @@ class TapQonto(Tap):
             summary = "Config validation failed"
             raise ConfigValidationError(summary, errors=errors, schema=self.config_jsonschema)
         return errors
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
+        """Add the SDK's settings to ours; `faker_config` only where it can work."""
+        super().append_builtin_config(config_jsonschema)
+        if importlib.util.find_spec("faker") is None:
+            config_jsonschema["properties"].pop("faker_config", None)
 
     @classproperty
     def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - the SDK's way

@@ -1,4 +1,4 @@
-"""docs/settings.md, and the table of the README: every setting, from `settings.SCHEMA`."""
+"""docs/settings.md, and the table of the README: every setting, as it is declared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pages.markdown import MADE, code, quirks, table
 from tap_qonto.errors import SettingsError
-from tap_qonto.settings import SCHEMA, Settings
+from tap_qonto.settings import SCHEMA, SETTINGS, Settings
 from tap_qonto.tap import TapQonto
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ them together are refused:
 More about the first two: [session.md](session.md).
 """
 
-OURS = tuple(SCHEMA["properties"])  # before the SDK adds its own, when a tap is made
+OURS = tuple(setting.name for setting in SETTINGS)
 
 # What people get wrong: shown with the answer that `Settings` really gives.
 CLIENT = {"client_id": "my-client", "client_secret": "not-shown"}
@@ -64,7 +64,7 @@ MISTAKES: tuple[dict[str, Any], ...] = (
 
 def page() -> str:
     """Make the page."""
-    lines = [MADE.format(source="SCHEMA in tap_qonto/settings.py"), ""]
+    lines = [MADE.format(source="tap_qonto/settings/declared.py"), ""]
     lines += quirks(INTRODUCTION).splitlines()
     lines += ["", "## All settings", ""]
     lines += table(
