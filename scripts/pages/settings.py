@@ -22,7 +22,7 @@ The same names in every place:
 |---|---|
 | Meltano | `meltano config set tap-qonto client_id …`, or `config:` in `meltano.yml` |
 | The environment | `TAP_QONTO_CLIENT_ID=…`; lists as JSON: `TAP_QONTO_ORGANIZATION_IDS='["…"]'` |
-| `.env` in the working folder, or above it | the same lines; the environment wins |
+| `.env` in the working folder, or above it | the same; the environment wins; no proxies |
 | A JSON file | `--config file.json`: then that file alone |
 | Both | `tap-qonto --config file.json --config ENV`; the environment wins |
 
@@ -49,6 +49,8 @@ MISTAKES: tuple[dict[str, Any], ...] = (
     {**CLIENT, "environment": "staging"},
     {**CLIENT, "environment": "sandbox"},
     {**CLIENT, "start_date": "01/02/2026"},
+    {**CLIENT, "start_date": "2126-01-01"},
+    {**CLIENT, "organisation_ids": ["11111111-2222-3333-4444-555555555555"]},
     {**CLIENT, "organization_ids": "11111111-2222-3333-4444-555555555555"},
     {**CLIENT, "organization_ids": []},
     {**CLIENT, "shard": "0/4"},

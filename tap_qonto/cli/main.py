@@ -10,28 +10,22 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import os
 import typing as t
 from pathlib import Path
 
 import click
-from dotenv import find_dotenv, load_dotenv
-from singer_sdk.configuration._dict_config import (  # what the tap itself reads with
-    parse_environment_config,
-)
 
 from tap_qonto.auth.authenticator import QontoAuthenticator, authenticator_for
 from tap_qonto.errors import LoginRequired, QontoError, SettingsError
-from tap_qonto.settings import SCHEMA, Settings
+from tap_qonto.settings import SCHEMA, SETTINGS, Settings, doubts, sources
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+logger = logging.getLogger("tap-qonto")
+
 DEFAULT_PORT = 8765
-_NAMES = (
-    *("client_id", "client_secret", "refresh_token", "api_key_login", "api_key_secret"),
-    *("token_store", "environment", "staging_token", "api_url", "oauth_url"),
-)
+_OF_TAP = frozenset(setting.name for setting in SETTINGS if not setting.is_of_login)
 
 
 class Commands(click.Group):
@@ -64,20 +58,14 @@ def with_settings(command: Callable[..., t.Any]) -> Callable[..., t.Any]:
 
 
 def _settings(files: tuple[Path, ...]) -> Settings:
-    config: dict[str, t.Any] = {}
-    if not files:
-        # the SDK looks for .env from its own folder upwards, and lets it beat the environment
-        load_dotenv(find_dotenv(usecwd=True))
-        wanted = {"properties": {name: SCHEMA["properties"][name] for name in _NAMES}}
-        config = parse_environment_config(wanted, "TAP_QONTO_", os.devnull)
-    for file in files:
-        try:
-            content = json.loads(file.read_text())
-        except (OSError, ValueError):
-            content = None
-        if not isinstance(content, dict):
-            raise SettingsError([f"{file} can't be read as a JSON object of settings."])
-        config |= {name: value for name, value in content.items() if name in _NAMES}
+    if files:
+        config = sources.files(files)
+    else:
+        sources.read_dotenv()
+        config = sources.environment(SCHEMA, without=_OF_TAP)
+    config = {name: value for name, value in config.items() if name not in _OF_TAP}
+    for doubt in doubts(config):
+        logger.warning("%s", doubt)
     return Settings.from_config(config)
 
 

@@ -6,25 +6,38 @@ They are declared in `declared`; `SCHEMA` is what `--about`, Meltano and the SDK
 
 from __future__ import annotations
 
+import importlib.util
 import typing as t
 from dataclasses import dataclass, fields
 
-from tap_qonto.errors import SettingsError
+from tap_qonto.errors import SettingsError, did_you_mean
 from tap_qonto.settings.declared import (
     ENVIRONMENTS,
     FILE_KINDS,
+    FROM_SDK,
     SCHEMA,
     SECRETS,
     SETTINGS,
     STATUSES,
 )
-from tap_qonto.settings.values import is_in_clear
+from tap_qonto.settings.values import is_in_clear, lacks_zone
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-__all__ = ["FILE_KINDS", "SCHEMA", "SECRETS", "SETTINGS", "STATUSES", "Settings", "given"]
+__all__ = [
+    "FILE_KINDS",
+    "SCHEMA",
+    "SECRETS",
+    "SETTINGS",
+    "STATUSES",
+    "Settings",
+    "doubts",
+    "given",
+]
+
+KNOWN = FROM_SDK.union(SCHEMA["properties"])
 
 
 @dataclass(frozen=True)
@@ -65,8 +78,11 @@ class Settings:
                 a secret) and what is wanted.
         """
         config = given(config)
+        problems = [
+            f"{name} is no setting{did_you_mean(name, KNOWN)} All of them: tap-qonto --about"
+            for name in sorted(config.keys() - KNOWN)
+        ]
         found: dict[str, t.Any] = {}
-        problems: list[str] = []
         for setting in SETTINGS:
             value = config.get(setting.name, setting.default)
             try:
@@ -81,16 +97,6 @@ class Settings:
         found["oauth_url"] = found["oauth_url"] or oauth_url
         return cls(**{field.name: found[field.name] for field in fields(cls)})
 
-    def doubts(self) -> Iterator[str]:
-        """Yield what is allowed, but should not go unsaid."""
-        for name in ("api_url", "oauth_url"):
-            url = getattr(self, name)
-            if is_in_clear(url):
-                yield (
-                    f"{name} is {url}: tokens and data cross the network in clear, for anybody on "
-                    "it to read. Use https://."
-                )
-
 
 def given(config: Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The settings of `config` that are set: null and empty text mean that one is not."""
@@ -99,6 +105,28 @@ def given(config: Mapping[str, t.Any]) -> dict[str, t.Any]:
         for name, value in config.items()
         if value is not None and not (isinstance(value, str) and not value.strip())
     }
+
+
+def doubts(config: Mapping[str, t.Any]) -> Iterator[str]:
+    """Yield what is allowed in `config`, but should not go unsaid."""
+    config = given(config)
+    for name in ("api_url", "oauth_url"):
+        if is_in_clear(url := str(config.get(name, ""))):
+            yield (
+                f"{name} is {url}: tokens and data cross the network in clear, for anybody on it "
+                "to read. Use https://."
+            )
+    start = str(config.get("start_date", ""))
+    if "T" in start.upper() and lacks_zone(start):
+        yield (
+            f"start_date is {start}, without a zone: read as UTC. If that is not what you wrote, "
+            "Meltano made it of that: it takes 01/02/2026 for the 2nd of January, and a year alone "
+            "for a day in it. Write a date as 2026-02-01, a moment as 2026-02-01T00:00:00Z."
+        )
+    if "batch_config" in config:
+        yield "batch_config does nothing: rows leave as messages only, so that masks hold."
+    if "faker_config" in config and importlib.util.find_spec("faker") is None:
+        yield "faker_config does nothing without the package faker: pip install faker."
 
 
 def _contradictions(found: Mapping[str, t.Any]) -> Iterator[str]:

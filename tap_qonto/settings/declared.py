@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import dataclass
 
 from singer_sdk import typing as th
+from singer_sdk.helpers.capabilities import BATCH_CONFIG, FLATTENING_CONFIG, STREAM_MAPS_CONFIG
 
 from tap_qonto.settings import values
 
@@ -239,3 +240,10 @@ SETTINGS: tuple[Setting, ...] = (
 
 SCHEMA: dict[str, t.Any] = th.PropertiesList(*(one.property for one in SETTINGS)).to_dict()
 SECRETS = tuple(one.name for one in SETTINGS if one.is_secret)
+
+FROM_SDK = frozenset(
+    name
+    for schema in (STREAM_MAPS_CONFIG, FLATTENING_CONFIG, BATCH_CONFIG)
+    for name in schema["properties"]
+)
+"""Names of the settings that the SDK adds."""

@@ -11,6 +11,8 @@ import typing as t
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
+UTC = timezone.utc
+FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -56,18 +58,28 @@ def is_in_clear(url: str) -> bool:
 def moment(value: t.Any) -> datetime:
     """Read a moment of the past in RFC 3339, or the midnight of a date; aware, in UTC."""
     try:
-        # "Z" is read by fromisoformat from Python 3.11 on
-        found = datetime.fromisoformat(text(value).replace("Z", "+00:00").replace("z", "+00:00"))
-        if found.tzinfo is None:
-            found = found.replace(tzinfo=timezone.utc)
-        found = found.astimezone(timezone.utc)
-    except OverflowError:  # a zone that leads beyond the first or the last year
-        found = datetime.min.replace(tzinfo=timezone.utc)
+        found = _parsed(text(value))
+        found = found.astimezone(timezone.utc) if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError:  # a zone that leads beyond the first year, or the last
+        found = FIRST if text(value) < "1" else LAST
     except ValueError:
         raise unlike(value, "use RFC 3339, such as 2026-01-31T00:00:00Z") from None
-    if found > datetime.now(timezone.utc):
+    if found > datetime.now(UTC):
         raise unlike(value, "that is in the future, and nothing would be read")
     return found
+
+
+def lacks_zone(value: str) -> bool:
+    """Is `value` a moment whose zone is not told?"""
+    try:
+        return _parsed(value).tzinfo is None
+    except ValueError:
+        return False
+
+
+def _parsed(value: str) -> datetime:
+    # "Z" is read by fromisoformat from Python 3.11 on
+    return datetime.fromisoformat(value.strip().upper().replace("Z", "+00:00"))
 
 
 def ids(value: t.Any) -> tuple[str, ...]:

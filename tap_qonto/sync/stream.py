@@ -15,6 +15,7 @@ import typing as t
 from singer_sdk import Stream
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.helpers._util import utc_now
+from singer_sdk.singerlib import Metadata, Schema
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_qonto.api.rate_limit import RateLimiterClosed
@@ -27,7 +28,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
-    from singer_sdk.singerlib import Catalog, SchemaMessage
+    from singer_sdk.singerlib import Catalog, CatalogEntry, SchemaMessage
 
     from tap_qonto.api.prefetch import Fetch
     from tap_qonto.pagination.pages import Walk
@@ -77,9 +78,12 @@ class PartitionedStream(Stream):
         raise NotImplementedError
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Follow the catalog, but for the replication key: how rows are asked for hangs on it."""
-        declared = self.replication_key
+        """Follow the catalog, but for the keys: rows are none without one, and asked for by one."""
+        declared, keys = self.replication_key, self.primary_keys
+        if entry := catalog.get_stream(self.name):
+            self._complete(entry)
         super().apply_catalog(catalog)
+        self.primary_keys = keys
         if self.replication_key not in {None, declared}:
             self.logger.warning(
                 "The catalog wants %s by %s, which Qonto can't be asked for: reading by %s.",
@@ -90,6 +94,16 @@ class PartitionedStream(Stream):
             self.replication_key = declared
         if self.replication_method == REPLICATION_FULL_TABLE:
             self.state_partitioning_keys = ()
+
+    def _complete(self, entry: CatalogEntry) -> None:
+        """Add to a catalog's entry what rows can't do without."""
+        own = Schema.from_dict(self.schema).properties or {}
+        entry.stream, entry.key_properties = self.name, self.primary_keys
+        entry.schema.properties = entry.schema.properties or own
+        for key in self.primary_keys:
+            entry.schema.properties.setdefault(key, own[key])
+            if entry.metadata:
+                entry.metadata["properties", key].inclusion = Metadata.InclusionType.AUTOMATIC
 
     # -- partitions and bookmarks ----------------------------------------------------------
 
