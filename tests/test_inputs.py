@@ -10,6 +10,7 @@ import pytest
 from taps import catalog_of, command, discovered, every, here, read, truth
 
 from tap_qonto.errors import SettingsError
+from tap_qonto.settings import doubts
 from tap_qonto.tap import TapQonto
 
 if t.TYPE_CHECKING:
@@ -388,3 +389,37 @@ def test_the_discovered_catalog_and_our_own_selection_hide_nothing_in_vain(
 
     monkeypatch.setenv("MELTANO_EXTRACT__SELECT", json.dumps(plugin_in_meltano_yml()["select"]))
     assert TapQonto(config=config(), catalog=json.loads(discovered())).streams
+
+
+# -- what is allowed, but should not go unsaid --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        ("2020-01-02T00:00:00", True),  # what Meltano makes of 01/02/2020
+        ("2020-01-02T00:00:00.5", True),
+        ("2020-01-02", False),
+        ("2020-01-02T00:00:00Z", False),
+    ],
+)
+def test_a_start_date_that_meltano_may_have_rewritten_is_named(
+    config: Config, start: str, told: bool
+) -> None:
+    outcome = read(config(start_date=start), catalog=CATALOG)
+    assert outcome.code == 0
+    assert ("without a zone: read as UTC" in outcome.log) == told
+
+
+def test_a_server_that_is_asked_in_clear_is_named() -> None:
+    near = ["http://localhost:1", "http://127.0.0.1:1", "http://127.9.9.9", "https://host.example"]
+    for url in near:
+        assert not list(doubts({"api_url": url, "oauth_url": url}))
+    (told,) = doubts({"api_url": "http://gateway.example"})
+    assert "cross the network in clear" in told
+
+
+def test_settings_of_the_sdk_that_do_nothing_here_are_named() -> None:
+    told = " ".join(doubts({"batch_config": {}, "faker_config": {"seed": 1}}))
+    assert "batch_config does nothing" in told
+    assert "faker_config does nothing without the package faker" in told

@@ -34,6 +34,7 @@ Organization = dict[str, t.Any]  # id, name, role
 def log_in(authorization: Authorization, *, browser: bool) -> None:
     """Lead the user through the consent, and tell how it ended, here and in the browser."""
     store = open_store(authorization.settings)
+    TokenEndpoint(authorization.settings).look_ahead()
     with store.locked():  # proves that the session can be kept, before anybody is asked for it
         warn_if_it_dies(store)
     if browser and is_loopback(authorization.redirect_uri):

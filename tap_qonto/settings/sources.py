@@ -94,7 +94,7 @@ def read_dotenv() -> None:
         logger.warning(
             "%s can't be read (%s): what it sets does not count.",
             error.filename or ".env",
-            error.strerror,
+            error.strerror or error,
         )
         return
     try:
