@@ -8,6 +8,8 @@ import typing as t
 
 import pytest
 from taps import catalog_of, command, discovered, every, here, read, truth
+from three import CATALOG as EVERYTHING
+from three import assert_whole
 
 from tap_qonto.errors import SettingsError
 from tap_qonto.settings import doubts
@@ -423,3 +425,37 @@ def test_settings_of_the_sdk_that_do_nothing_here_are_named() -> None:
     told = " ".join(doubts({"batch_config": {}, "faker_config": {"seed": 1}}))
     assert "batch_config does nothing" in told
     assert "faker_config does nothing without the package faker" in told
+
+
+# -- moments that are far away ------------------------------------------------------------------
+
+
+def moved(state: dict[str, t.Any], moment: str) -> dict[str, t.Any]:
+    """The state with every bookmark at `moment`."""
+    result = json.loads(json.dumps(state))
+    for bookmarks in result["bookmarks"].values():
+        for partition in bookmarks.get("partitions", ()):
+            partition["replication_key_value"] = moment
+    return t.cast("dict[str, t.Any]", result)
+
+
+@pytest.mark.parametrize("how", ["start_date", "bookmark"])
+def test_the_first_year_means_from_the_beginning(qonto: Server, config: Config, how: str) -> None:
+    if how == "start_date":
+        outcome = read(config(start_date="0001-01-01T00:00:00Z"), catalog=EVERYTHING)
+    else:
+        state = moved(read(config(), catalog=EVERYTHING).state, "0001-01-01T00:00:00Z")
+        outcome = read(config(), catalog=EVERYTHING, state=state)
+    assert outcome.code == 0, outcome.log
+    assert_whole(qonto, outcome)
+
+
+def test_bookmarks_of_the_future_hide_nothing_and_are_named(qonto: Server, config: Config) -> None:
+    first = read(config(), catalog=EVERYTHING)
+    future = moved(first.state, "2099-01-01T00:00:00.000Z")
+    outcome = read(config(), catalog=EVERYTHING, state=future)
+    assert outcome.code == 0, outcome.log
+    assert "the bookmark 2099-01-01T00:00:00.000Z is in the future" in outcome.log
+    assert_whole(qonto, outcome)
+    assert "2099" not in json.dumps(outcome.state)
+    assert "future" not in read(config(), catalog=EVERYTHING, state=outcome.state).log

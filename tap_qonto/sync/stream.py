@@ -11,6 +11,7 @@ import copy
 import functools
 import threading
 import typing as t
+from datetime import datetime, timezone
 
 from singer_sdk import Stream
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
@@ -25,7 +26,6 @@ from tap_qonto.sync.writers import IndexedState, Lines, RowMessage, append_line
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog, CatalogEntry, SchemaMessage
@@ -38,6 +38,8 @@ if t.TYPE_CHECKING:
 ITSELF = (
     "an error of the tap itself ({}); please report it, with the log of TAP_QONTO_LOGLEVEL=DEBUG"
 )
+BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
+"""No later than any row; earlier moments are ways to say so (and break arithmetic)."""
 
 
 class Unwritable(QontoError):  # noqa: N818 - says what the row is
@@ -156,12 +158,23 @@ class PartitionedStream(Stream):
         """None: walks freeze their upper bound themselves, by Qonto's clock."""
 
     def since(self, context: Mapping[str, t.Any]) -> datetime | None:
-        """The moment from which a partition is read; None: from the beginning."""
+        """The moment from which a partition is read; None: from the beginning.
+
+        A bookmark of the future counts for nothing: it would hide what changes until then.
+        """
         if self.replication_method == REPLICATION_FULL_TABLE:
             return None
         bookmark = moment_of(self.bookmark_notes(context).get("replication_key_value"))
+        if bookmark and bookmark > datetime.now(timezone.utc):
+            self.run.report.warned(
+                self.name,
+                context.get("organization_id"),
+                f"the bookmark {timestamp(bookmark)} is in the future, so it is not followed: "
+                "read from start_date, or from the beginning. Is the clock of this machine late?",
+            )
+            bookmark = None
         known = (bookmark, self.run.settings.start_date)
-        return max((moment for moment in known if moment), default=None)
+        return max((moment for moment in known if moment and moment > BEGINNING), default=None)
 
     def notes(self) -> dict[str, t.Any]:
         """What a bookmark says besides its moment, for `bookmark_notes` of the next run."""
