@@ -266,9 +266,13 @@ class TapQonto(Tap):
     ) -> bool:
         """Read a few rows of each stream, for `--test`. Raises what `sync_all` raises."""
         self._reads_ahead = False
+        tested = list(self.streams.values() if streams is None else streams)
         try:
             with self.running():
-                return super().run_sync_dry_run(dry_run_record_limit, streams)
+                result = super().run_sync_dry_run(dry_run_record_limit, tested)
+                lines = self.run.report.of_each(stream.name for stream in tested)
+                self.logger.info("Tested:\n%s", "\n".join(lines))
+                return result
         finally:
             self._reads_ahead = True
 

@@ -206,10 +206,7 @@ class Refresher:
             )
         token = seed or (former.refresh_token if former else None)
         if token is None:
-            raise LoginRequired(
-                f"There is no session of client {self._settings.client_id} in "
-                f"{self.store.where}: {LOGIN}."
-            )
+            raise LoginRequired(f"{no_session(self._settings, self.store.where)}: {LOGIN}.")
         if seed:
             warn_if_it_dies(self.store)
         self.endpoint.look_ahead()
@@ -261,8 +258,9 @@ class Refresher:
                         "Run again: if the refresh token was used up meanwhile, that run will "
                         "say so."
                         if spent
-                        else "The session is unharmed"
-                        + ("." if silence.lasting else ": run again later.")
+                        else "The session is unharmed."
+                        if silence.lasting
+                        else "The session is unharmed: run again later."
                     )
                 )
 
@@ -348,6 +346,11 @@ class Refresher:
         intent = Intent(fingerprint(session.refresh_token), stored.now)
         grant = self._spend(session.refresh_token, intent, stored, lambda: None)
         return self._kept(grant, session, seed) if isinstance(grant, Grant) else grant
+
+
+def no_session(settings: Settings, where: str) -> str:
+    """Say of which client, at which server, there is no session."""
+    return f"There is no session of client {settings.client_id} at {settings.oauth_url} in {where}"
 
 
 def warn_if_it_dies(store: TokenStore) -> None:

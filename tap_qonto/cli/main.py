@@ -222,17 +222,20 @@ def refresh(settings: Settings) -> None:
 
 @auth.command()
 @with_settings
-@click.confirmation_option(prompt="End the session? A new one needs a consent in the browser.")
-def logout(settings: Settings) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def logout(settings: Settings, *, yes: bool) -> None:
     """End the session: revoke it at Qonto and forget it here."""
     _needs_session(settings)
-    from tap_qonto.auth.refresh import open_store  # noqa: PLC0415
+    from tap_qonto.auth.refresh import no_session, open_store  # noqa: PLC0415
     from tap_qonto.auth.token_endpoint import TokenEndpoint  # noqa: PLC0415 - --help stays fast
 
     store = open_store(settings)
     stored = store.load()
     if stored == type(stored)(now=stored.now):
-        raise LoginRequired(f"There is no session in the token store ({store.where}).")
+        raise LoginRequired(f"{no_session(settings, store.where)}: nothing to end.")
+    if not yes:
+        question = "End the session? A new one needs a consent in the browser."
+        click.confirm(question, abort=True)
     with store.locked():
         session = store.load().session
         revoked = session is not None and TokenEndpoint(settings).revoke(session.refresh_token)

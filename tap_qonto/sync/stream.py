@@ -331,7 +331,9 @@ class PartitionedStream(Stream):
                         writer.write_lines(lines.text)
                     counter.increment(lines.rows)
                     count += lines.rows
-                    self._check_max_record_limit(current_record_index=count)
+                    if self.ABORT_AT_RECORD_COUNT and count >= self.ABORT_AT_RECORD_COUNT:
+                        self.run.progress.rows += lines.rows
+                        return
         if not context and write_messages:
             self.end_version()
         yield from ()
