@@ -113,8 +113,10 @@ def test_what_this_machine_lacks_is_named_before_the_intent(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     seeded = settings(oauth_url=SILENT, refresh_token=server.seed())
-    with refused(SettingsError, f"The token server {SILENT}/oauth2/token .*{said}") as _:
-        open_session(seeded).session()
+    authenticator = open_session(seeded)
+    with refused(SettingsError, f"The token server {SILENT}/oauth2/token .*{said}"):
+        authenticator.session()
+    authenticator.close()
     assert begun == []
 
 
@@ -148,8 +150,10 @@ def test_what_this_machine_lacks_is_named_at_the_first_request(
 
 def asked(settings: Settings, said: str) -> None:
     """A refresh fails with this, at once, and leaves no intent."""
+    authenticator = open_session(settings)
     with refused(RequestFailed, said):
-        open_session(settings).session()
+        authenticator.session()
+    authenticator.close()
     stored = open_store(settings).load()
     assert (stored.intent, stored.refused_at) == (None, None)
 
