@@ -7,10 +7,10 @@ RUN := $(VENV)/bin/python -m
 LOCK ?= constraints.txt
 unexport PYTHONDONTWRITEBYTECODE  # Meltano and the tap start three times as fast with bytecode kept
 
-.PHONY: help demo test test-slow test-all lint format bench build lock clean
+.PHONY: help demo test test-slow test-all test-floors lint format bench build lock clean
 
 help:  ## Show this list
-	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed-demo  ## Read a little Qonto on localhost into DuckDB, with real Meltano
 	@$(RUN) demo.show
@@ -22,6 +22,20 @@ test-slow: $(VENV)/installed-all  ## Run the slow tests: real Meltano, Postgres,
 	$(RUN) pytest -n auto --dist loadgroup -m slow $(ARGS)
 
 test-all: test test-slow  ## Run every test
+
+# Those quick tests that meet the dependencies: all of them would take twice as long. Python 3.10 by
+# preference: the lowest versions of some have no wheels for the newest Python.
+FLOORS := tests/session/test_tokens.py tests/session/test_renewal.py tests/session/test_ways.py \
+	tests/session/test_places.py tests/session/test_cli_session.py tests/session/test_cli_login.py \
+	tests/test_transport.py tests/test_settings.py tests/test_inputs.py tests/files/test_store.py
+FLOORS_PYTHON ?= $(firstword $(foreach name,python3.10 python3.11 python3.12,$(shell \
+	command -v $(name))) $(VENV)/bin/python)
+
+test-floors: $(VENV)/installed-all  ## Run quick tests on the lowest versions that pyproject.toml allows
+	$(RUN) uv venv --quiet --clear --python $(FLOORS_PYTHON) $(VENV)-floors
+	$(RUN) uv pip install --quiet --python $(VENV)-floors --resolution lowest-direct \
+		--editable '.[postgres,files]' --group test
+	$(VENV)-floors/bin/python -m pytest -n auto $(ARGS) $(FLOORS)
 
 lint: $(VENV)/installed-all  ## Check style, format and types
 	$(RUN) ruff check
@@ -48,7 +62,7 @@ lock: $(VENV)/bin/python  ## Renew constraints.txt: the versions and hashes that
 		pyproject.toml --output-file constraints.txt >/dev/null
 
 clean:  ## Remove all that the other targets made
-	rm -rf $(VENV) .demo .meltano dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-floors .demo .meltano dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # --- environments: each group of pyproject.toml on top of the tap itself
 

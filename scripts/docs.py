@@ -4,8 +4,8 @@
     python scripts/docs.py --check    only name those that are out of step (exit code 1)
 
 What each page says comes from docstrings, settings and the contract: edit those, not the pages.
-Parts of hand-written pages are made as well: whatever stands between `<!-- begin NAME -->` and
-`<!-- end NAME -->`.
+Parts of hand-written files are made as well: whatever stands between `<!-- begin NAME -->` and
+`<!-- end NAME -->`, in YAML between `# begin NAME` and `# end NAME`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import argparse
 import re
 import sys
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from pages import (
     contract,
     first_contact,
     hub,
+    meltano,
     money,
     not_verified,
     personal,
@@ -47,6 +49,8 @@ PAGES: dict[str, Callable[[], str]] = {
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"settings": settings.short_table, "streams": streams.short_table},
     "docs/loaders.md": {"money": money.part},
+    "meltano.yml": {"settings": meltano.block},
+    "examples/airflow/meltano.yml": {"settings": meltano.short_block},
 }
 
 
@@ -57,16 +61,24 @@ def made() -> dict[Path, str]:
         file = ROOT / name
         text = file.read_text(encoding="utf-8")
         for part, make in parts.items():
-            text = put(text, part, make())
+            text = put(text, part, make(), "# {}" if file.suffix == ".yml" else "<!-- {} -->")
         result[file] = text
     return result
 
 
-def put(text: str, part: str, content: str) -> str:
-    """Put `content` between the markers of `part`; a page without them stays as it is."""
-    begin, end = f"<!-- begin {part} -->", f"<!-- end {part} -->"
-    pattern = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)})", re.DOTALL)
-    return pattern.sub(lambda found: f"{found[1]}{content.strip()}\n{found[2]}", text)
+def put(text: str, part: str, content: str, marker: str = "<!-- {} -->") -> str:
+    """Put `content` between the markers of `part`, indented as they are.
+
+    Raises:
+        ValueError: the page has no such part.
+    """
+    begin, end = (re.escape(marker.format(f"{one} {part}")) for one in ("begin", "end"))
+    pattern = re.compile(f"^( *)({begin}.*\n)(?:.*\n)*?( *{end}$)", re.MULTILINE)
+    found = pattern.search(text)
+    if not found:
+        raise ValueError(f"no part {part}")
+    inner = indent(f"{content.strip()}\n", found[1])
+    return f"{text[: found.start()]}{found[1]}{found[2]}{inner}{found[3]}{text[found.end() :]}"
 
 
 def main() -> int:

@@ -16,6 +16,12 @@ No message holds a token, a secret, a response body or a query string.
 
 from __future__ import annotations
 
+import difflib
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class QontoError(Exception):
     """Base of all errors raised on purpose; the message tells what repairs it."""
@@ -103,3 +109,10 @@ class IncompleteRead(QontoError):  # noqa: N818
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(["Not everything was read:", *lines]))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """End a sentence about an unknown name with the known one that is most like it, if any is."""
+    folded = {one.lower(): one for one in known}
+    like = difflib.get_close_matches(name.lower(), folded, 1)
+    return f": did you mean {folded[like[0]]}?" if like else "."

@@ -7,25 +7,25 @@ read again, or a setting is wrong; 3 log in again; 128 + n stopped by signal n.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
-import gc
+import importlib.util
 import re
 import sys
 import typing as t
 
 import click
-from dotenv import find_dotenv, load_dotenv
 from singer_sdk import Tap
-from singer_sdk.exceptions import ConfigValidationError, MappingError
+from singer_sdk.cli import plugin_cli
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 
 from tap_qonto.api.rate_limit import RateLimiterClosed
-from tap_qonto.errors import ExtraMissing, IncompleteRead, OutputLost, QontoError, SettingsError
-from tap_qonto.settings import SCHEMA, SECRETS, Settings
+from tap_qonto.errors import ExtraMissing, IncompleteRead, QontoError, SettingsError
+from tap_qonto.settings import SCHEMA, SECRETS, Settings, doubts, given, sources
 from tap_qonto.streams import STREAMS
-from tap_qonto.sync import inputs, standard, versions
+from tap_qonto.sync import inputs, masks, standard, versions
 from tap_qonto.sync.run import Run, Stopped
 from tap_qonto.sync.signals import heard
 from tap_qonto.sync.writers import IntervalStateWriter, LineWriter
@@ -37,7 +37,7 @@ if t.TYPE_CHECKING:
     from tap_qonto.streams.client import QontoStream
 
 
-M_ARENA_MAX = -8  # of glibc's malloc.h
+STREAM_NAMES = frozenset({*(stream.name for stream in STREAMS), "files"})
 
 HELP = """Read Qonto; write Singer messages to standard output.
 
@@ -70,6 +70,20 @@ class TapQonto(Tap):
     capabilities: t.ClassVar = [one for one in Tap.capabilities if one != PluginCapabilities.BATCH]
 
     def __init__(self, **kwargs: t.Any) -> None:
+        """Take what the SDK's taps take.
+
+        Raises:
+            SettingsError: the log level, state, catalog, or a mask is wrong.
+            ConfigValidationError: settings are; `errors` has a sentence for each.
+        """
+        standard.refuse_log_settings()
+        for name, read in (
+            ("config", given),
+            ("state", functools.partial(inputs.state, streams=STREAM_NAMES)),
+            ("catalog", inputs.catalog),
+        ):
+            if isinstance(kwargs.get(name), (dict, bytes)):
+                kwargs[name] = read(kwargs[name])
         super().__init__(**kwargs)
         self._state_writer: IntervalStateWriter = IntervalStateWriter(
             t.cast("LineWriter", self.message_writer)
@@ -122,26 +136,34 @@ class TapQonto(Tap):
             raise ConfigValidationError(summary, errors=errors, schema=self.config_jsonschema)
         return errors
 
-    @property
-    def _env_var_config(self) -> dict[str, t.Any]:
-        self.append_builtin_config(self.config_jsonschema)
-        return inputs.environment(self.config_jsonschema)
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
+        """Add the SDK's settings to ours; `faker_config` only where it can work."""
+        super().append_builtin_config(config_jsonschema)
+        if importlib.util.find_spec("faker") is None:
+            config_jsonschema["properties"].pop("faker_config", None)
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - the SDK's way
+        cls.append_builtin_config(cls.config_jsonschema)
+        return sources.environment(cls.config_jsonschema)
 
     @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:
-        """Read `TAP_QONTO_*` and `.env` also where no `--config` is given."""
-        load_dotenv(find_dotenv(usecwd=True))  # the SDK looks from its own folder upwards
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:  # noqa: ARG003
+        """Read the files that are given, else `TAP_QONTO_*` and `.env`; `ENV` stands for both."""
+        files = [one for one in value if one != "ENV"]
         try:
-            return super().cb_config(ctx, param, value or ("ENV",))
-        except (OSError, ValueError, TypeError, RuntimeError) as error:
-            raise click.BadParameter(
-                f"can't be read as a JSON object ({type(error).__name__}): {', '.join(value)}"
-            ) from None
+            reads_environment = not files or "ENV" in value
+            if reads_environment:
+                sources.read_dotenv()
+            return _ConfigInput(sources.files(files), parse_env=reads_environment)
+        except SettingsError as error:
+            raise click.BadParameter(str(error)) from None
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         """Run `--test`."""
-        with refusing():
+        with standard.refusing():
             code = cls.to_the_end(functools.partial(super().cb_test, ctx, param, value))
         if code:
             sys.exit(code)
@@ -149,7 +171,7 @@ class TapQonto(Tap):
     @classmethod
     def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
         """Run `--discover`."""
-        with refusing():
+        with standard.refusing():
             super().cb_discover(ctx, param, value)
 
     @classmethod
@@ -159,6 +181,28 @@ class TapQonto(Tap):
         command = super().get_singer_command()
         command.help = HELP
         return command
+
+    @plugin_cli
+    def cli(cls) -> click.Command:  # noqa: N805 - the SDK's way
+        """Make the command; it ends with a sentence if it can't even log."""
+        with standard.refusing():
+            standard.refuse_log_settings()
+            return super().cli
+
+    def setup_mapper(self) -> None:
+        """Prepare stream maps; refuse masks that hide nothing.
+
+        Raises:
+            SettingsError: with all of them.
+        """
+        problems = masks.hiding_nothing(
+            {name: one.schema for name, one in self.streams.items()},
+            self.config.get("stream_maps") or {},
+            self.input_catalog,
+        )
+        if problems:
+            raise SettingsError(problems)
+        super().setup_mapper()
 
     # -- the run ---------------------------------------------------------------------------
 
@@ -176,15 +220,15 @@ class TapQonto(Tap):
         super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
-        with refusing():
+        with standard.refusing():
             tap = cls(
                 config=config.config,
-                state=None if state is None else inputs.state(state.read()),
-                catalog=None if catalog is None else inputs.catalog(catalog.read()),
+                state=standard.content(state),
+                catalog=standard.content(catalog),
                 parse_env_config=config.parse_env,
                 validate_config=True,
             )
-        _tune()
+        standard.tune()
         sys.exit(tap.to_the_end(tap.sync_all))
 
     @classmethod
@@ -222,9 +266,13 @@ class TapQonto(Tap):
     ) -> bool:
         """Read a few rows of each stream, for `--test`. Raises what `sync_all` raises."""
         self._reads_ahead = False
+        tested = list(self.streams.values() if streams is None else streams)
         try:
             with self.running():
-                return super().run_sync_dry_run(dry_run_record_limit, streams)
+                result = super().run_sync_dry_run(dry_run_record_limit, tested)
+                lines = self.run.report.of_each(stream.name for stream in tested)
+                self.logger.info("Tested:\n%s", "\n".join(lines))
+                return result
         finally:
             self._reads_ahead = True
 
@@ -272,6 +320,8 @@ class TapQonto(Tap):
 
     def _begin(self) -> None:
         """Find out the organizations before the first message: a bad start writes nothing."""
+        for doubt in doubts(self.config):
+            self.logger.warning("%s", doubt)
         if "run" in self.__dict__ and self.run.is_closed:
             del self.run
             for stream in t.cast("dict[str, QontoStream]", self.streams).values():
@@ -345,34 +395,3 @@ def _files(tap: TapQonto) -> QontoStream:
     except ImportError as error:
         raise ExtraMissing(f"files is set, which needs {error.name}", "files") from None
     return Files(tap)
-
-
-def _tune() -> None:
-    """Fit the process to a few dozen threads through which many rows pass (measured 2026-11)."""
-    # What is made by now stays; rows hold no cycles, so looking for some is a quarter of the
-    # processor's time lost.
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
-    # glibc gives each thread memory of its own, of which pages leave holes: a fifth of all.
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # where there is no glibc
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
-
-
-@contextlib.contextmanager
-def refusing() -> Iterator[None]:
-    """End with a sentence per problem where the tap can't be made."""
-    try:
-        yield
-    except ConfigValidationError as error:
-        problems = error.errors
-    except SettingsError as error:
-        problems = error.problems
-    except MappingError as error:
-        problems = [f"stream_maps: {error}"]
-    except OutputLost as error:
-        problems = [str(error)]
-    else:
-        return
-    for problem in problems:
-        TapQonto.logger.critical("%s", problem)
-    sys.exit(1)

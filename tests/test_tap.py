@@ -120,6 +120,22 @@ def test_test_says_what_can_not_be_read(tmp_path: Path) -> None:
     assert "failed   labels" in outcome.log
 
 
+def test_test_says_ok_or_what_is_wrong_of_each_stream_and_nothing_like_an_error(
+    tmp_path: Path,
+) -> None:
+    with running(organizations=2, transactions=0, gates=False) as qonto:
+        qonto.faults.add("status", status=403, path="/v2/cards")
+        outcome = one_row_each(tmp_path, qonto.config(token_store=f"sqlite:///{tmp_path}/s.db"))
+    assert outcome.code == 0
+    told = outcome.log.partition("Tested:\n")[2].splitlines()[: len(STREAMS)]
+    assert [line.split()[1].rstrip(":") for line in told] == sorted(one.name for one in STREAMS)
+    bad = [line for line in told if not line.startswith("ok  ")]
+    assert {line.split()[1] for line in bad} == {"cards:", "card_appearances:"}
+    assert all("2 organizations, such as" in line for line in bad)
+    for word in ("ERROR", "unhandled", '"status":"failed"', "Read 0 rows"):
+        assert word not in outcome.log
+
+
 def test_what_is_slow_to_import_is_imported_where_a_session_is_needed() -> None:
     code = (
         "import sys; from tap_qonto.tap import TapQonto;"

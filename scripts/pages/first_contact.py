@@ -1,4 +1,4 @@
-"""docs/maintainers/first-contact.md: each assumption turned around in the demo, what a run and the doctor say.
+"""docs/maintainers/first-contact.md: each assumption turned around, what a run and doctor say.
 
 `BEHAVIOURS` are what `tests/test_turned_around.py` makes the demo do, and what it asserts.
 """
@@ -20,9 +20,9 @@ INTRODUCTION = """\
 # First contact
 
 Nobody here ever saw a live answer of Qonto, so [each assumption](../not-verified.md) is turned
-around in the demo server, one by one. A run then has to read everything that can be read, and `doctor` has
-to say "does not hold" of exactly that assumption. `tests/test_turned_around.py` asserts all that
-stands here, over every list of several organizations, key by key.
+around in the demo server, one by one. A run then has to read everything that can be read, and
+`doctor` has to say "does not hold" of exactly that assumption. `tests/test_turned_around.py`
+asserts all that stands here, over every list of several organizations, key by key.
 
 Try one: `python -m demo --odd end-refused` or `python -m demo --option several_statuses=first`,
 then run the tap or `tap-qonto-auth doctor` with what `curl -s ADDRESS/demo/config` prints.
@@ -68,6 +68,7 @@ ONE_ROW = (
     *("organization", "payment_link_connection", "subscription"),
 )
 ALL = ("...",)
+QUIRKS = "../quirks.md"
 BEHAVIOURS = (
     Behaviour("organizations-paged", (2,)),
     Behaviour("foreign-missing", (3,)),
@@ -158,7 +159,7 @@ def page() -> str:
     kept = [one for one in found.values() if one.check and one.number not in turned]
     lines += ["", "Not turned around:", ""]
     lines += [
-        f"* {one.number}, {quirks(one.sentence.split(':')[0])}: a session for which it does not "
+        f"* {one.number}, {quirks(one.sentence.split(':')[0], QUIRKS)}: a session for which it does not "
         "hold is one of another kind, and read as such."
         for one in kept
     ]
@@ -171,13 +172,13 @@ def rows() -> Iterator[list[str]]:
     """Yield the rows of the table."""
     found = {one.number: one for one in ASSUMPTIONS}
     for one in BEHAVIOURS:
-        assumed = " ".join(f"{n}. {quirks(found[n].sentence)}" for n in one.numbers)
+        assumed = " ".join(f"{n}. {quirks(found[n].sentence, QUIRKS)}" for n in one.numbers)
         told = f"`… {one.told} …`" if re.search(r"[a-z]", one.told) else ""
         held = ", ".join(map(str, one.numbers))
         yield [
             assumed,
             code(one.name),
-            quirks(one.does),
+            quirks(one.does, QUIRKS),
             one.read,
             str(one.code),
             told,

@@ -18,7 +18,6 @@ from tap_qonto.tap import TapQonto
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from singer_sdk.about import AboutInfo
 
 MELTANO = Path(__file__).resolve().parent.parent.parent / "meltano.yml"
 
@@ -117,7 +116,7 @@ def entry() -> dict[str, Any]:
         "usage": USAGE,
         "commands": plugin["commands"],
         "select": plugin["select"],
-        "settings": sorted(_settings(about), key=lambda setting: str(setting["name"])),
+        "settings": sorted(all_settings(), key=lambda setting: str(setting["name"])),
         "settings_group_validation": [
             sorted(group) for group in plugin["settings_group_validation"]
         ],
@@ -130,8 +129,9 @@ def plugin_in_meltano_yml() -> dict[str, Any]:
     return dict(project["plugins"]["extractors"][0])
 
 
-def _settings(about: AboutInfo) -> Iterator[dict[str, Any]]:
-    yield from _nested("", about.settings)
+def all_settings() -> Iterator[dict[str, Any]]:
+    """Every setting as Meltano knows it, ours and the SDK's, in the order of `--about`."""
+    yield from _nested("", TapQonto._get_about_info().settings)  # noqa: SLF001
 
 
 def _nested(prefix: str, schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

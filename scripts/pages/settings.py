@@ -1,4 +1,4 @@
-"""docs/settings.md, and the table of the README: every setting, from `settings.SCHEMA`."""
+"""docs/settings.md, and the table of the README: every setting, as it is declared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pages.markdown import MADE, code, quirks, table
 from tap_qonto.errors import SettingsError
-from tap_qonto.settings import SCHEMA, Settings
+from tap_qonto.settings import SCHEMA, SETTINGS, Settings
 from tap_qonto.tap import TapQonto
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ The same names in every place:
 |---|---|
 | Meltano | `config:` in `meltano.yml`, or `meltano config set tap-qonto client_id …` |
 | The environment | `TAP_QONTO_CLIENT_ID=…`; lists as JSON: `TAP_QONTO_ORGANIZATION_IDS='["…"]'` |
-| `.env` in the working folder, or above it | the same lines; the environment wins |
+| `.env` in the working folder, or above it | the same; the environment wins; no proxies |
 | A JSON file | `--config file.json`: then that file alone |
 | Both | `tap-qonto --config file.json --config ENV`; the environment wins |
 
@@ -40,7 +40,7 @@ Who you are is told in one of three ways; settings of two of them together are r
 More about the first two: [session.md](session.md).
 """
 
-OURS = tuple(SCHEMA["properties"])  # before the SDK adds its own, when a tap is made
+OURS = tuple(setting.name for setting in SETTINGS)
 
 # What people get wrong: shown with the answer that `Settings` really gives.
 CLIENT = {"client_id": "my-client", "client_secret": "not-shown"}
@@ -51,6 +51,8 @@ MISTAKES: tuple[dict[str, Any], ...] = (
     {**CLIENT, "environment": "staging"},
     {**CLIENT, "environment": "sandbox"},
     {**CLIENT, "start_date": "01/02/2026"},
+    {**CLIENT, "start_date": "2126-01-01"},
+    {**CLIENT, "organisation_ids": ["11111111-2222-3333-4444-555555555555"]},
     {**CLIENT, "organization_ids": "11111111-2222-3333-4444-555555555555"},
     {**CLIENT, "organization_ids": []},
     {**CLIENT, "shard": "0/4"},
@@ -66,7 +68,7 @@ MISTAKES: tuple[dict[str, Any], ...] = (
 
 def page() -> str:
     """Make the page."""
-    lines = [MADE.format(source="SCHEMA in tap_qonto/settings.py"), ""]
+    lines = [MADE.format(source="tap_qonto/settings/declared.py"), ""]
     lines += quirks(INTRODUCTION).splitlines()
     lines += ["", "## All settings", ""]
     lines += table(

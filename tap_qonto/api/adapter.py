@@ -1,4 +1,4 @@
-"""An HTTP adapter whose responses have an end: in seconds, and in bytes.
+"""An HTTP adapter whose responses have an end: in seconds, and in bytes; and what is in its way.
 
 `requests` knows the time between two bytes only, so a header that drips has none; and it unpacks
 all that a packed body holds, a thousandfold of what was sent.
@@ -10,12 +10,14 @@ import contextlib
 import functools
 import http.client
 import io
+import re
+import ssl
 import time
 import typing as t
 import zlib
 
 import requests.adapters
-from urllib3.exceptions import DecodeError
+from urllib3.exceptions import DecodeError, HTTPError
 
 if t.TYPE_CHECKING:
     import socket
@@ -23,6 +25,24 @@ if t.TYPE_CHECKING:
 
 CHUNK = 2**16  # bytes
 ENCODING = {"Accept-Encoding": "gzip"}  # what `body_of` unpacks
+_BUNDLE = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
+_PROXY = "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"
+_TOLD = {
+    "CA certificate bundle|TLS certificate file": (
+        f"can't be trusted: the file that {_BUNDLE} names is not there"
+    ),
+    "NO_CERTIFICATE|PEM lib|no start line": (
+        f"can't be trusted: the file that {_BUNDLE} names holds no certificates"
+    ),
+    "dependencies for SOCKS": (
+        f"is behind a SOCKS proxy ({_PROXY}), which needs: pip install 'requests[socks]'"
+    ),
+    "Failed to parse|Invalid URL|label is (?:empty|too long)": (
+        f"has an address that can't be used, or its proxy has: look at {_PROXY}"
+    ),
+    "(?i)proxy url|proxy scheme": f"is behind a proxy whose address is none: fix {_PROXY}",
+}
+"""What errors of requests, urllib3 and ssl have in their texts (2026-11): what is said."""
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -44,6 +64,73 @@ class BoundedAdapter(requests.adapters.HTTPAdapter):
             # also for proxies, which have classes of their own
             pool.ConnectionCls = _bounded(pool.ConnectionCls, self._seconds)
         return pool
+
+
+def look_ahead(session: requests.Session, url: str) -> str | None:
+    """Say what of this machine's settings is in the way to `url`; sends nothing."""
+    found = session.merge_environment_settings(url, {}, None, None, None)
+    adapter = t.cast("requests.adapters.HTTPAdapter", session.get_adapter(url))
+    try:
+        pool = adapter.get_connection_with_tls_context(
+            requests.Request("POST", url).prepare(),
+            found["verify"],
+            proxies=found["proxies"],
+            cert=found["cert"],
+        )
+        adapter.cert_verify(  # type: ignore[no-untyped-call]
+            pool, url, found["verify"], found["cert"]
+        )
+    except (requests.RequestException, HTTPError, OSError) as error:
+        unknown = f"can't be asked ({type(error).__name__}): look at {_PROXY}, and at {_BUNDLE}"
+        return obstacle(error) or unknown
+    return None
+
+
+def obstacle(error: BaseException) -> str | None:
+    """Say what is in the way until somebody changes it, as the end of a sentence; None if nothing.
+
+    The libraries' own texts are not shown: they may quote addresses and passwords.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"has a certificate that this machine does not trust ({cause.verify_message}). "
+                f"If it is that of a proxy or gateway, name its authority in {_BUNDLE}"
+            )
+        text = str(cause)
+        if refusal := re.match(r"Tunnel connection failed: (\d{3})", text):
+            return _refused_by_proxy(refusal[1])
+        for pattern, told in _TOLD.items():
+            if re.search(pattern, text):
+                return told
+    return None
+
+
+def elsewhere(status: int, setting: str) -> str | None:
+    """Say, as the end of a sentence, that a status is not the server's own; None if it may be.
+
+    `setting` is the one that holds its address.
+    """
+    if status == 407:  # noqa: PLR2004
+        return _refused_by_proxy(str(status))
+    return f"has moved ({status}): check {setting}" if status in {301, 308} else None
+
+
+def _refused_by_proxy(status: str) -> str:
+    wish = "put user and password into its address" if status == "407" else "ask whoever runs it"
+    return f"is behind a proxy that refuses ({status}): {wish} ({_PROXY})"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all that it was made of, each once."""
+    seen: list[BaseException] = []
+    waiting: list[t.Any] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, BaseException) and one not in seen:
+            seen.append(one)
+            yield one
+            waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
 
 
 def body_of(

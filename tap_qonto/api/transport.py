@@ -19,7 +19,7 @@ import requests
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from tap_qonto.api.adapter import ENCODING, BoundedAdapter, Oversized, body_of
+from tap_qonto.api.adapter import ENCODING, BoundedAdapter, Oversized, body_of, elsewhere, obstacle
 from tap_qonto.api.rate_limit import RateLimiterClosed
 from tap_qonto.api.responses import (
     NO_JSON,
@@ -182,6 +182,8 @@ class Transport:
         if status >= 500 or status in {408, 425}:  # noqa: PLR2004
             self._note_broken(request)
             raise self._broken(f"{request}: Qonto answers {status}{trace(headers)}.")
+        if why := elsewhere(status, "api_url"):
+            raise RequestFailed(f"{request}: {self._api_url} {why}.")
         if status >= 400:  # noqa: PLR2004
             self._answered()
             is_known = request.organization_id is not None
@@ -230,6 +232,8 @@ class Transport:
             except Oversized:
                 raise RequestFailed(f"{request}: the response is larger than any page.") from None
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                if why := obstacle(error):
+                    raise RequestFailed(f"{request}: {self._api_url} {why}.") from None
                 raise self._broken(
                     f"{request}: no whole response from {self._api_url} ({type(error).__name__}). "
                     "Check the network, and api_url."

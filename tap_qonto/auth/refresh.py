@@ -21,10 +21,9 @@ import time
 import typing as t
 from datetime import datetime, timezone
 
-import platformdirs
-
+from tap_qonto.auth.place import default_url, survives
 from tap_qonto.auth.token_endpoint import Grant, GrantRefused, NoAnswer, TokenEndpoint
-from tap_qonto.auth.token_store import Intent, Session, Stored, TokenStore, fingerprint, survives
+from tap_qonto.auth.token_store import Intent, Session, Stored, TokenStore, fingerprint
 from tap_qonto.errors import LoginRequired, QontoError, RequestFailed, SettingsError, StoreError
 
 if t.TYPE_CHECKING:
@@ -51,11 +50,10 @@ def open_store(settings: Settings) -> TokenStore:
     """Open the token store that `settings` name, by default a file in the user's data folder.
 
     Raises:
-        SettingsError: the URL can't work, or its driver is missing.
+        SettingsError: the URL can't work, its driver is missing, or this user has no folder.
     """
-    file = platformdirs.user_data_path("tap-qonto", appauthor=False) / "sessions.db"
     return TokenStore(
-        settings.token_store or f"sqlite:///{file}",
+        settings.token_store or default_url(),
         issuer=settings.oauth_url,
         client_id=settings.client_id or "",
         client_secret=settings.client_secret or "",
@@ -208,12 +206,10 @@ class Refresher:
             )
         token = seed or (former.refresh_token if former else None)
         if token is None:
-            raise LoginRequired(
-                f"There is no session of client {self._settings.client_id} in "
-                f"{self.store.where}: {LOGIN}."
-            )
+            raise LoginRequired(f"{no_session(self._settings, self.store.where)}: {LOGIN}.")
         if seed:
             warn_if_it_dies(self.store)
+        self.endpoint.look_ahead()
         intent = self.store.begin(token, stored.now)
         grant = self._spend(token, intent, stored, still_held)
         return self._kept(grant, former, seed) if isinstance(grant, Grant) else grant
@@ -262,6 +258,8 @@ class Refresher:
                         "Run again: if the refresh token was used up meanwhile, that run will "
                         "say so."
                         if spent
+                        else "The session is unharmed."
+                        if silence.lasting
                         else "The session is unharmed: run again later."
                     )
                 )
@@ -348,6 +346,11 @@ class Refresher:
         intent = Intent(fingerprint(session.refresh_token), stored.now)
         grant = self._spend(session.refresh_token, intent, stored, lambda: None)
         return self._kept(grant, session, seed) if isinstance(grant, Grant) else grant
+
+
+def no_session(settings: Settings, where: str) -> str:
+    """Say of which client, at which server, there is no session."""
+    return f"There is no session of client {settings.client_id} at {settings.oauth_url} in {where}"
 
 
 def warn_if_it_dies(store: TokenStore) -> None:

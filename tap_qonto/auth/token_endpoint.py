@@ -8,14 +8,22 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import ssl
 import typing as t
 from dataclasses import dataclass, field
 
 import requests
 import urllib3.exceptions
 
-from tap_qonto.api.adapter import ENCODING, BoundedAdapter, Oversized, body_of
+from tap_qonto.api.adapter import (
+    ENCODING,
+    BoundedAdapter,
+    Oversized,
+    body_of,
+    elsewhere,
+    look_ahead,
+    obstacle,
+)
+from tap_qonto.errors import SettingsError
 
 if t.TYPE_CHECKING:
     from tap_qonto.settings import Settings
@@ -87,6 +95,15 @@ class TokenEndpoint:
         if settings.staging_token:
             self._session.headers["X-Qonto-Staging-Token"] = settings.staging_token
 
+    def look_ahead(self) -> None:
+        """Look at this machine's proxies and certificates before a token is spent; asks nobody.
+
+        Raises:
+            SettingsError: no request could be made with them.
+        """
+        if why := look_ahead(self._session, self.url):
+            raise SettingsError([f"The token server {self.url} {why}."])
+
     def refresh(self, refresh_token: str) -> Grant:
         """Spend a refresh token. Raises GrantRefused or NoAnswer."""
         return self._grant({"grant_type": "refresh_token", "refresh_token": refresh_token})
@@ -136,6 +153,8 @@ class TokenEndpoint:
         code = body.get("error")
         if isinstance(code, str) and re.fullmatch(r"[a-z_]{3,40}", code):
             raise GrantRefused(code, str(body.get("error_description", "")))
+        if why := elsewhere(status, "oauth_url"):
+            raise NoAnswer(why, spent=False, lasting=True)
         if "html" in response.headers.get("Content-Type", "") or 300 <= status < 400:  # noqa: PLR2004
             # Q13: a web page where a token should be
             raise NoAnswer(
@@ -169,6 +188,8 @@ class TokenEndpoint:
         except requests.RequestException as error:
             raise _no_answer(error) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            if why := obstacle(error):
+                raise NoAnswer(why, spent=False, lasting=True) from None
             late = isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError))
             raise NoAnswer("took too long" if late else "broke off") from None
 
@@ -180,10 +201,9 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _no_answer(error: requests.RequestException) -> NoAnswer:
     """Tell a request that never left this machine from one that may have arrived."""
+    if why := obstacle(error):
+        return NoAnswer(why, spent=False, lasting=True)
     reason = getattr(error.args[0] if error.args else None, "reason", None)
-    cause = next(iter(getattr(reason, "args", ())), None)
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return NoAnswer("has a certificate that this machine does not trust", spent=False)
     never_left = requests.ConnectTimeout, requests.exceptions.ProxyError
     if isinstance(error, never_left) or isinstance(reason, urllib3.exceptions.NewConnectionError):
         return NoAnswer("can't be reached", spent=False)

@@ -20,7 +20,6 @@ import contextlib
 import hashlib
 import json
 import os
-import stat
 import time
 import typing as t
 from dataclasses import asdict, dataclass, field
@@ -33,9 +32,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from filelock import FileLock, Timeout
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from tap_qonto.errors import ExtraMissing, SettingsError, StoreError
+from tap_qonto.auth import place
+from tap_qonto.errors import StoreError
 
 if t.TYPE_CHECKING:
     import sqlite3
@@ -43,7 +43,6 @@ if t.TYPE_CHECKING:
 
 LOCK_WAIT = 600  # seconds; a refresh with all its patience ends before
 LOCK_HOLD = 480  # seconds after which Postgres frees the lock of a machine that vanished
-BUSY_WAIT = 15  # seconds for another connection's transaction
 
 _METADATA = sa.MetaData()
 _SESSIONS = sa.Table(
@@ -113,35 +112,30 @@ class TokenStore:
     write are to be called inside `locked`.
     """
 
-    def __init__(self, url: str, *, issuer: str, client_id: str, client_secret: str) -> None:
+    def __init__(
+        self, url: str | sa.URL, *, issuer: str, client_id: str, client_secret: str
+    ) -> None:
         self._client = fingerprint(issuer, client_id)
         self._secret = client_secret.encode()
-        self._url = _database(url)
-        self.path = Path(self._url.database or "") if _is_sqlite(self._url) else None
+        self._url = place.parsed(url)
+        is_file = self._url.get_backend_name() == "sqlite"
+        self.path = Path(self._url.database or "") if is_file else None
         self.where = (
             f"SQLite file {self.path}"
             if self.path
             else f"Postgres database {self._url.database!r} on {self._url.host or 'this machine'}"
         )
-        options: dict[str, t.Any] = {"timeout": BUSY_WAIT} if self.path else {}
-        if "psycopg" in self._url.drivername:
-            options["connect_timeout"] = BUSY_WAIT
-        try:
-            self._engine = sa.create_engine(
-                self._url, poolclass=sa.NullPool, hide_parameters=True, connect_args=options
-            )
-        except NoSuchModuleError:
-            raise SettingsError([_WANTED.format("names an unknown driver")]) from None
-        except ImportError:
-            raise ExtraMissing(_NO_DRIVER, "postgres") from None
+        self._engine = place.engine(self._url)
         if self.path:
             sa.event.listen(self._engine, "connect", _sync_everything)
 
     def load(self) -> Stored:
         """Read the client's row, without a lock; creates nothing."""
         with self._explained("read"):
-            if self.path and not self.path.exists():
-                return Stored(now=time.time())
+            if self.path:
+                place.check_file(self.path)
+                if not self.path.exists():
+                    return Stored(now=time.time())
             with self._engine.connect() as connection:
                 now = _now(connection)
                 if not sa.inspect(connection).has_table(_SESSIONS.name):
@@ -173,10 +167,9 @@ class TokenStore:
         with contextlib.ExitStack() as held:
             with self._explained("locked"):
                 if self.path:
-                    _create_file(self.path)
-                    held.enter_context(
-                        FileLock(f"{self.path}.lock", LOCK_WAIT, 0o600, poll_interval=0.02)
-                    )
+                    place.create_file(self.path)
+                    place.create_file(lock := self.path.with_name(f"{self.path.name}.lock"))
+                    held.enter_context(FileLock(lock, LOCK_WAIT, 0o600, poll_interval=0.02))
                 else:
                     connection = self._lock_connection()
                     held.callback(_let_go, connection)
@@ -265,6 +258,8 @@ class TokenStore:
             yield
         except Timeout:
             reason = f"another process has held the session for {LOCK_WAIT} seconds"
+        except NotImplementedError:  # by filelock
+            reason = "its file system has no locks"
         except DBAPIError as error:
             reason = str(error.orig).strip().partition("\n")[0] or type(error.orig).__name__
         except (SQLAlchemyError, ValueError) as error:
@@ -302,34 +297,6 @@ class TokenStore:
         return derived[:32], derived[32:]
 
 
-def _database(url: str) -> sa.URL:
-    try:
-        parsed = sa.make_url(url)
-        backend = parsed.get_backend_name()
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        raise SettingsError([_WANTED.format("is no SQLAlchemy URL")]) from None
-    if backend == "sqlite":
-        name = parsed.database or ""
-        if not name or name == ":memory:" or name.startswith("file:"):
-            raise SettingsError([_WANTED.format("names no file, so the session would be lost")])
-        return parsed.set(database=str(Path(name).expanduser().absolute()))
-    if backend in {"postgresql", "postgres"}:
-        named = "+" in parsed.drivername
-        return parsed if named else parsed.set(drivername="postgresql+psycopg")
-    raise SettingsError([_WANTED.format(f"is on {backend}")])
-
-
-_WANTED = (
-    "token_store {}: use sqlite:////path/to/file.db, or "
-    "postgresql+psycopg://user:password@host/database."
-)
-_NO_DRIVER = "token_store is on Postgres, but its driver is not installed"
-
-
-def _is_sqlite(url: sa.URL) -> bool:
-    return url.drivername.startswith("sqlite")
-
-
 def _let_go(connection: sa.Connection) -> None:
     with contextlib.suppress(SQLAlchemyError):  # it is gone already, and the lock with it
         connection.close()
@@ -343,38 +310,3 @@ def _sync_everything(connection: sqlite3.Connection, _record: object) -> None:
 def _now(connection: sa.Connection) -> float:
     moment = connection.execute(sa.func.current_timestamp().select()).scalar_one()
     return float((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
-
-
-def _create_file(path: Path) -> None:
-    """Create the store's file for its owner alone, and take rights from others on an old one."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        found = os.fstat(handle)
-        if hasattr(os, "fchmod") and stat.S_IMODE(found.st_mode) & 0o077:
-            with contextlib.suppress(PermissionError):  # someone else's file
-                os.fchmod(handle, 0o600)
-    finally:
-        os.close(handle)
-
-
-def survives(path: Path) -> bool:
-    """Whether a file at `path` outlives a container, or a restart; True where nobody can tell."""
-    in_container = "KUBERNETES_SERVICE_HOST" in os.environ or any(
-        Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv")
-    )
-    try:
-        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    except OSError:
-        return not in_container
-    place, kind = max(
-        (
-            (Path(before.split()[4]), after.split()[0])
-            for before, _, after in (mount.partition(" - ") for mount in mounts)
-            if path.is_relative_to(before.split()[4])
-        ),
-        key=lambda mount: len(mount[0].parts),
-        default=(Path("/"), "unknown"),
-    )
-    passing = {"tmpfs", "ramfs", "overlay", "aufs", "fuse-overlayfs"}
-    return kind not in passing and not (in_container and place == Path("/"))

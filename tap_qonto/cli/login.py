@@ -33,6 +33,10 @@ if t.TYPE_CHECKING:
     from tap_qonto.auth.token_store import TokenStore
     from tap_qonto.settings import Settings
 
+_NO_ADDRESS = (
+    "That is no address with an answer of Qonto: copy all of it, from http to its end. It holds "
+    "code=… and state=…, or error=… where something is wrong."
+)
 CODE_LIFETIME = 600  # seconds; Qonto, "The User OAuth flow" (2026-11)
 Organization = dict[str, t.Any]  # id, name, role
 
@@ -40,6 +44,7 @@ Organization = dict[str, t.Any]  # id, name, role
 def log_in(authorization: Authorization, *, browser: bool) -> None:
     """Lead the user through the consent, and tell how it ended, here and in the browser."""
     store = open_store(authorization.settings)
+    TokenEndpoint(authorization.settings).look_ahead()
     with store.locked():  # proves that the session can be kept, before anybody is asked for it
         warn_if_it_dies(store)
     _tell_of_approval(authorization)
@@ -49,7 +54,7 @@ def log_in(authorization: Authorization, *, browser: bool) -> None:
             _receive(authorization, visits)
     else:
         _send_user(authorization, browser=browser)
-        _finish(authorization, _pasted(authorization))
+        _ask_until_ours(authorization)
 
 
 def consented(settings: Settings) -> tuple[str, list[Organization]]:
@@ -103,6 +108,10 @@ def _send_user(authorization: Authorization, *, browser: bool) -> None:
 
 
 def _receive(authorization: Authorization, visits: queue.Queue[Visit]) -> None:
+    click.echo(
+        f"Waiting for your consent, for {CODE_LIFETIME // 60} minutes at most; Ctrl+C ends it. "
+        "If your browser is on another machine, use --no-browser."
+    )
     ends = time.monotonic() + CODE_LIFETIME
     while True:
         try:
@@ -123,13 +132,24 @@ def _receive(authorization: Authorization, visits: queue.Queue[Visit]) -> None:
         return
 
 
-def _pasted(authorization: Authorization) -> dict[str, str]:
+def _ask_until_ours(authorization: Authorization) -> None:
+    """Ask for the address that the browser ended at, again if it is another one."""
     click.echo(
         "After the consent your browser goes to an address that begins with\n"
         f"{authorization.redirect_uri}?code=… It may show an error: that does no harm.\n"
         "Copy the whole address from its address bar (it is valid for 10 minutes)."
     )
-    return parameters(click.prompt("Paste it here"))
+    wrong: AnotherLogin | None = None
+    while True:
+        try:
+            answer = parameters(click.prompt("Paste it here"))
+        except click.Abort:  # also at the end of the input
+            raise wrong or click.Abort from None
+        try:
+            return _finish(authorization, answer)
+        except AnotherLogin as error:
+            wrong = error
+            click.echo(f"{error if answer.keys() & {'code', 'error'} else _NO_ADDRESS}\n")
 
 
 def _finish(

@@ -14,21 +14,18 @@ import typing as t
 from pathlib import Path
 
 import click
-from dotenv import find_dotenv, load_dotenv
 
 from tap_qonto.auth.authenticator import QontoAuthenticator, authenticator_for
 from tap_qonto.errors import LoginRequired, QontoError, SettingsError
-from tap_qonto.settings import SCHEMA, Settings
-from tap_qonto.sync.inputs import environment
+from tap_qonto.settings import SCHEMA, SETTINGS, Settings, doubts, sources
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+logger = logging.getLogger("tap-qonto")
+
 DEFAULT_PORT = 8765
-_NAMES = (
-    *("client_id", "client_secret", "refresh_token", "api_key_login", "api_key_secret"),
-    *("token_store", "environment", "staging_token", "api_url", "oauth_url"),
-)
+_OF_TAP = frozenset(setting.name for setting in SETTINGS if not setting.is_of_login)
 
 
 class Commands(click.Group):
@@ -57,26 +54,20 @@ def with_settings(
     )
     @functools.wraps(command)
     def wrapped(files: tuple[Path, ...], **options: t.Any) -> t.Any:
-        return command(_settings(files, (*_NAMES, *more)), **options)
+        return command(_settings(files, _OF_TAP.difference(more)), **options)
 
     return wrapped
 
 
-def _settings(files: tuple[Path, ...], names: tuple[str, ...]) -> Settings:
-    config: dict[str, t.Any] = {}
-    if not files:
-        # the SDK looks for .env from its own folder upwards, and lets it beat the environment
-        load_dotenv(find_dotenv(usecwd=True))
-        wanted = {"properties": {name: SCHEMA["properties"][name] for name in names}}
-        config = environment(wanted)
-    for file in files:
-        try:
-            content = json.loads(file.read_text())
-        except (OSError, ValueError):
-            content = None
-        if not isinstance(content, dict):
-            raise SettingsError([f"{file} can't be read as a JSON object of settings."])
-        config |= {name: value for name, value in content.items() if name in names}
+def _settings(files: tuple[Path, ...], without: frozenset[str]) -> Settings:
+    if files:
+        config = sources.files(files)
+    else:
+        sources.read_dotenv()
+        config = sources.environment(SCHEMA, without=without)
+    config = {name: value for name, value in config.items() if name not in without}
+    for doubt in doubts(config):
+        logger.warning("%s", doubt)
     return Settings.from_config(config)
 
 
@@ -268,17 +259,20 @@ def refresh(settings: Settings) -> None:
 
 @auth.command()
 @with_settings
-@click.confirmation_option(prompt="End the session? A new one needs a consent in the browser.")
-def logout(settings: Settings) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def logout(settings: Settings, *, yes: bool) -> None:
     """End the session: revoke it at Qonto and forget it here."""
     _needs_session(settings)
-    from tap_qonto.auth.refresh import open_store  # noqa: PLC0415
+    from tap_qonto.auth.refresh import no_session, open_store  # noqa: PLC0415
     from tap_qonto.auth.token_endpoint import TokenEndpoint  # noqa: PLC0415 - --help stays fast
 
     store = open_store(settings)
     stored = store.load()
     if stored == type(stored)(now=stored.now):
-        raise LoginRequired(f"There is no session in the token store ({store.where}).")
+        raise LoginRequired(f"{no_session(settings, store.where)}: nothing to end.")
+    if not yes:
+        question = "End the session? A new one needs a consent in the browser."
+        click.confirm(question, abort=True)
     with store.locked():
         session = store.load().session
         revoked = session is not None and TokenEndpoint(settings).revoke(session.refresh_token)

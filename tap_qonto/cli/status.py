@@ -14,6 +14,7 @@ from tap_qonto.auth.refresh import (
     REFRESH_LIFETIME,
     WARN_BEFORE,
     moment,
+    no_session,
     span,
 )
 from tap_qonto.auth.token_store import fingerprint
@@ -85,7 +86,7 @@ def status_of(settings: Settings, stored: Stored, where: str) -> Status:
             facts,
         )
     if session is None:
-        return Status("login", f"There is no session: {LOGIN}.", facts)
+        return Status("login", f"{no_session(settings, where)}: {LOGIN}.", facts)
     ends = session.refreshed_at + REFRESH_LIFETIME
     scopes = scopes_of(session.scope) or None
     facts |= {

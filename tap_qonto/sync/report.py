@@ -8,10 +8,9 @@ import typing as t
 from collections import Counter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 MOST_LINES = 30
-MOST_NAMES = 4  # of streams in a line
 LONGEST_NAME = 40  # characters of an organization's name
 
 # what differs between two refusals of the same kind: ids of rows, requests and organizations
@@ -114,10 +113,22 @@ class Report:
         """Yield the closing table: streams that share reason and organizations are one line."""
         rows = sorted(self._grouped(), key=lambda row: (_ORDER.index(row[0]), row[1]))
         for outcome, streams, organizations, why in rows[:MOST_LINES]:
-            yield f"{outcome:8} {listed(streams)}: {self._where(organizations)}: {why}"
+            yield f"{outcome:8} {', '.join(streams)}: {self._where(organizations)}: {why}"
         if len(rows) > MOST_LINES:
             yield f"… and {len(rows) - MOST_LINES} more lines like these"
         yield from self._field_lines()
+
+    def of_each(self, streams: Iterable[str]) -> Iterator[str]:
+        """Yield a line for each stream: `ok`, or the worst that there is to say of it."""
+        entries = sorted(self.entries, key=lambda one: _ORDER.index(one.outcome))
+        for stream in streams:
+            mine = [one for one in entries if one.stream == stream]
+            if not mine:
+                yield f"ok       {stream}"
+                continue
+            outcome, _, first, why = mine[0]
+            where = [one.organization_id for one in mine if one.outcome == outcome]
+            yield f"{outcome:8} {stream}: {self._where(where)}: {_alone(why, stream, first)}"
 
     def _field_lines(self) -> Iterator[str]:
         with self._lock:
@@ -133,8 +144,7 @@ class Report:
         by_reason: dict[tuple[Outcome, str, str], dict[str | None, None]] = {}
         examples: dict[tuple[Outcome, str, str], str] = {}
         for outcome, stream, organization_id, why in self.entries:
-            text = why.removeprefix(stream).removeprefix(f" of organization {organization_id}")
-            text = text.removeprefix(": ")
+            text = _alone(why, stream, organization_id)
             reason = _ID.sub("", text.replace(organization_id or "\n", ""))
             key = (outcome, reason, stream)
             by_reason.setdefault(key, {})[organization_id] = None
@@ -163,8 +173,7 @@ class Report:
             self._entries[Entry(outcome, stream, organization_id, why)] = None
 
 
-def listed(streams: list[str]) -> str:
-    """Name streams, the first few if they are many."""
-    if len(streams) > MOST_NAMES + 1:
-        return f"{', '.join(streams[:MOST_NAMES])} and {len(streams) - MOST_NAMES} more streams"
-    return ", ".join(streams)
+def _alone(why: str, stream: str, organization_id: str | None) -> str:
+    """Return a reason without the names that stand before it anyway."""
+    text = why.removeprefix(stream).removeprefix(f" of organization {organization_id}")
+    return text.removeprefix(": ")

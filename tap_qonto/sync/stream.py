@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 
 from singer_sdk import Stream
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
+from singer_sdk.singerlib import Metadata, Schema
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_qonto.api.rate_limit import RateLimiterClosed
@@ -26,7 +27,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from singer_sdk.helpers.types import Context, Record
-    from singer_sdk.singerlib import Catalog, SchemaMessage
+    from singer_sdk.singerlib import Catalog, CatalogEntry, SchemaMessage
 
     from tap_qonto.api.prefetch import Fetch
     from tap_qonto.pagination.pages import Walk
@@ -36,6 +37,8 @@ if t.TYPE_CHECKING:
 ITSELF = (
     "an error of the tap itself ({}); please report it, with the log of TAP_QONTO_LOGLEVEL=DEBUG"
 )
+BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
+"""No later than any row; earlier moments are ways to say so (and break arithmetic)."""
 
 
 class Unwritable(QontoError):  # noqa: N818 - says what the row is
@@ -77,9 +80,12 @@ class PartitionedStream(Stream):
         raise NotImplementedError
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Follow the catalog, except for the replication key: it decides how Qonto is asked."""
-        declared = self.replication_key
+        """Follow the catalog, but for the keys: rows are none without one, and asked for by one."""
+        declared, keys = self.replication_key, self.primary_keys
+        if entry := catalog.get_stream(self.name):
+            self._complete(entry)
         super().apply_catalog(catalog)
+        self.primary_keys = keys
         if self.replication_key not in {None, declared}:
             self.logger.warning(
                 "The catalog wants %s by %s, which Qonto can't be asked for: reading by %s.",
@@ -90,6 +96,16 @@ class PartitionedStream(Stream):
             self.replication_key = declared
         if self.replication_method == REPLICATION_FULL_TABLE:
             self.state_partitioning_keys = ()
+
+    def _complete(self, entry: CatalogEntry) -> None:
+        """Add to a catalog's entry what rows can't do without."""
+        own = Schema.from_dict(self.schema).properties or {}
+        entry.stream, entry.key_properties = self.name, self.primary_keys
+        entry.schema.properties = entry.schema.properties or own
+        for key in self.primary_keys:
+            entry.schema.properties.setdefault(key, own[key])
+            if entry.metadata:
+                entry.metadata["properties", key].inclusion = Metadata.InclusionType.AUTOMATIC
 
     # -- partitions and bookmarks ----------------------------------------------------------
 
@@ -140,12 +156,23 @@ class PartitionedStream(Stream):
         """None: walks freeze their upper bound themselves, by Qonto's clock."""
 
     def since(self, context: Mapping[str, t.Any]) -> datetime | None:
-        """The moment from which a partition is read; None: from the beginning."""
+        """The moment from which a partition is read; None: from the beginning.
+
+        A bookmark of the future counts for nothing: it would hide what changes until then.
+        """
         if self.replication_method == REPLICATION_FULL_TABLE:
             return None
         bookmark = moment_of(self.bookmark_notes(context).get("replication_key_value"))
+        if bookmark and bookmark > datetime.now(timezone.utc):
+            self.run.report.warned(
+                self.name,
+                context.get("organization_id"),
+                f"the bookmark {timestamp(bookmark)} is in the future, so it is not followed: "
+                "read from start_date, or from the beginning. Is the clock of this machine late?",
+            )
+            bookmark = None
         known = (bookmark, self.run.settings.start_date)
-        return max((moment for moment in known if moment), default=None)
+        return max((moment for moment in known if moment and moment > BEGINNING), default=None)
 
     def notes(self) -> dict[str, t.Any]:
         """Return what else to keep in a bookmark; the next run reads it with `bookmark_notes`."""
@@ -303,7 +330,9 @@ class PartitionedStream(Stream):
                         writer.write_lines(lines.text)
                     counter.increment(lines.rows)
                     count += lines.rows
-                    self._check_max_record_limit(current_record_index=count)
+                    if self.ABORT_AT_RECORD_COUNT and count >= self.ABORT_AT_RECORD_COUNT:
+                        self.run.progress.rows += lines.rows
+                        return
         if not context and write_messages:
             self.end_version()
         yield from ()

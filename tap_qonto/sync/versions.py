@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_qonto.sync.report import listed
-
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -93,6 +91,6 @@ class Versions:
         """Yield a line for each reason."""
         for why, streams in self._withheld.items():
             yield (
-                f"ACTIVATE_VERSION was not sent for {listed(streams)}, so the target keeps their "
-                f"rows: {why}."
+                f"ACTIVATE_VERSION was not sent for {', '.join(streams)}, so the target keeps "
+                f"their rows: {why}."
             )

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pages.hub import plugin_in_meltano_yml
 
-from tap_qonto.settings import SECRETS, Settings
+from tap_qonto.settings import SECRETS, SETTINGS, Settings
 from tap_qonto.streams import STREAMS
 
 if t.TYPE_CHECKING:
@@ -102,9 +102,20 @@ def test_our_meltano_project_and_the_hub_agree(definition: dict[str, t.Any]) -> 
         other = theirs[setting["name"]]
         for key in ("kind", "options", "sensitive"):
             assert setting.get(key) == other.get(key), (setting["name"], key)
-    ours = {setting["name"] for setting in plugin["settings"]}
-    # of the SDK's settings, the project only names the ones that are of use with this tap
-    assert all(name.startswith(("faker_", "flattening_", "batch_")) for name in set(theirs) - ours)
+    assert {setting["name"] for setting in plugin["settings"]} == theirs.keys()
+
+
+@pytest.mark.parametrize("project", ["meltano.yml", "examples/airflow/meltano.yml"])
+def test_a_number_is_declared_as_one_in_every_project(project: str) -> None:
+    plugin = yaml.safe_load((FILE.parents[1] / project).read_text("utf-8"))["plugins"]
+    settings = {one["name"]: one for one in plugin["extractors"][0]["settings"]}
+    assert settings.keys() >= {setting.name for setting in SETTINGS}
+    for name in ("flattening_max_depth", "flattening_max_key_length", "concurrency"):
+        assert settings[name]["kind"] == "integer"
+
+
+def test_settings_that_can_not_work_are_not_offered(definition: dict[str, t.Any]) -> None:
+    assert not [one for one in definition["settings"] if one["name"].startswith("faker")]
 
 
 def test_streams_that_are_off_are_off_in_meltano_too() -> None:

@@ -304,6 +304,38 @@ def test_a_pasted_address_of_another_login_is_refused(run: Callable[..., Result]
     assert "belongs to another login" in result.output
 
 
+def test_what_is_no_answer_is_asked_for_again(
+    run: Callable[..., Result], server: TokenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address is typed after it was shown, so the input is made as it is read."""
+    shown: list[str] = []
+    monkeypatch.setattr("click.echo", lambda text="", **_: shown.append(str(text)))
+    asked = iter(["", "http://localhost:8765/callback?code=x&state=other", None])
+
+    def typed(_: str) -> str:
+        text = next(asked)
+        if text is not None:
+            return text or "nonsense"
+        url = next(one.strip() for one in shown if "/oauth2/auth?" in one)
+        back = requests.get(url, allow_redirects=False, timeout=10)
+        return back.headers["Location"]
+
+    monkeypatch.setattr("click.prompt", typed)
+    assert run("login", "--no-browser").exit_code == 0
+    output = "\n".join(shown)
+    assert "That is no address with an answer of Qonto: copy all of it" in output
+    assert "This answer belongs to another login" in output
+    assert "Logged in." in output
+    assert server.refresh_tokens
+
+
+@pytest.mark.usefixtures("port", "browser")
+def test_the_login_says_that_it_waits_and_for_how_long(run: Callable[..., Result]) -> None:
+    result = run("login")
+    assert result.exit_code == 0
+    assert "Waiting for your consent, for 10 minutes at most; Ctrl+C ends it." in result.output
+
+
 def test_a_redirect_address_elsewhere_is_pasted(run: Callable[..., Result]) -> None:
     result = run("login", "--redirect-uri", "https://example.org/back", typed="nonsense\n")
     assert authorization(result)["redirect_uri"] == "https://example.org/back"

@@ -130,6 +130,20 @@ def test_logout_revokes_and_forgets(
     assert run("logout", "--yes").exit_code == 3
 
 
+def test_where_there_is_no_session_it_is_said_for_which_server(
+    run: Callable[..., Result], server: TokenServer
+) -> None:
+    said = f"There is no session of client {CLIENT_ID} at {server.url} in SQLite file "
+    for command in ("status", "refresh", "organizations"):
+        result = run(command)
+        assert result.exit_code == 3
+        assert said in result.output
+    result = run("logout")  # and is not asked whether it should end
+    assert result.exit_code == 3
+    assert said in result.output
+    assert "End the session?" not in result.output
+
+
 def test_logout_works_without_the_server(
     run: Callable[..., Result], session: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sessions import age, age_of_intent, ask, interrupt, open_session, refused, together
 from token_server import MARK, TokenServer
 
-from tap_qonto.auth import refresh, token_store
+from tap_qonto.auth import place, refresh
 from tap_qonto.auth.refresh import GRACE, open_store
 from tap_qonto.errors import LoginRequired, RequestFailed, SettingsError, StoreError
 
@@ -250,7 +250,7 @@ def test_a_pair_that_cannot_be_written_is_used_and_written_later(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(token_store, "BUSY_WAIT", 0.1)  # not 15 seconds
+    monkeypatch.setattr(place, "BUSY_WAIT", 0.1)  # not 15 seconds
     age(session, 3600)
     blocker = sqlite3.connect(open_store(session).path, check_same_thread=False)
     server.on_token = lambda: blocker.execute("BEGIN EXCLUSIVE")  # between request and write
@@ -273,7 +273,7 @@ def test_a_pair_that_cannot_be_written_is_used_and_written_later(
 def test_a_pair_in_memory_is_renewed_from_memory(
     server: TokenServer, session: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(token_store, "BUSY_WAIT", 0.1)
+    monkeypatch.setattr(place, "BUSY_WAIT", 0.1)
     age(session, 3600)
     blocker = sqlite3.connect(open_store(session).path, check_same_thread=False)
     begin = iter(["BEGIN EXCLUSIVE"])  # at the first refresh only
@@ -292,7 +292,7 @@ def test_a_pair_in_memory_is_renewed_from_memory(
 def test_a_pair_in_memory_does_not_replace_a_newer_login(
     server: TokenServer, session: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(token_store, "BUSY_WAIT", 0.1)
+    monkeypatch.setattr(place, "BUSY_WAIT", 0.1)
     age(session, 3600)
     store = open_store(session)
     blocker = sqlite3.connect(store.path, check_same_thread=False)

@@ -22,7 +22,7 @@ from taps import catalog_of, read, start
 from wire import Wire, reply
 
 from demo.server import running
-from tap_qonto.auth import refresh, token_endpoint, token_store
+from tap_qonto.auth import place, refresh, token_endpoint, token_store
 from tap_qonto.auth.refresh import open_store
 from tap_qonto.auth.token_endpoint import NoAnswer, TokenEndpoint
 from tap_qonto.errors import RequestFailed, StoreError
@@ -187,7 +187,7 @@ def test_a_bomb_in_place_of_a_token_takes_no_memory(body: bytes) -> None:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is away is tried for half a minute, five times a second."""
-    monkeypatch.setattr(token_store, "BUSY_WAIT", 0.1)
+    monkeypatch.setattr(place, "BUSY_WAIT", 0.1)
     monkeypatch.setattr(refresh, "STORE_AWAY", 30)
     monkeypatch.setattr(refresh, "SAVE_AGAIN", 0.2)
 

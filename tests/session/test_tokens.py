@@ -21,7 +21,8 @@ from sessions import age, ask, open_session
 from token_server import MARK, TokenServer
 
 from tap_qonto.auth import token_store
-from tap_qonto.auth.token_store import Session, Stored, TokenStore, fingerprint, survives
+from tap_qonto.auth.place import survives
+from tap_qonto.auth.token_store import Session, Stored, TokenStore, fingerprint
 from tap_qonto.errors import SettingsError, StoreError
 
 if t.TYPE_CHECKING:

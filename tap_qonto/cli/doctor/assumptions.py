@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from tap_qonto.cli.doctor import consent, lists, queries, values
+from tap_qonto.cli.doctor import consent, lists, queries, records
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -210,28 +210,28 @@ ROWS = (
         "Values have the types of the schemas (Q59, Q63).",
         "They are converted where nothing is lost, else null and kept in `unknown_fields`; "
         "counted.",
-        values.types,
+        records.types,
     ),
     Assumption(
-        29, "Whole numbers have no fraction.", "`29687.0` is read as 29687.", values.fractions
+        29, "Whole numbers have no fraction.", "`29687.0` is read as 29687.", records.fractions
     ),
     Assumption(
         30,
         "A date that is not set is null, and dates are dates (Q53).",
         "Another text becomes null, and is counted.",
-        values.dates,
+        records.dates,
     ),
     Assumption(
         31,
         "Lists within rows hold no null.",
         "It stays where the column takes it, else it leaves the list, and is counted.",
-        values.nulls,
+        records.nulls,
     ),
     Assumption(
         32,
         "All fields are known.",
         "New ones are kept in `unknown_fields`, but for links and secrets; counted, and named.",
-        values.names,
+        records.names,
     ),
     Assumption(
         33,
@@ -249,19 +249,19 @@ ROWS = (
         35,
         "`matched_transactions` of supplier invoices are objects.",
         "Ids as text become objects with a `transaction_id`.",
-        values.matched,
+        records.matched,
     ),
     Assumption(
         36,
         "The organization shows its accounts with their ids.",
         "They are those of `/v2/bank_accounts`: a request more for each organization.",
-        values.accounts,
+        records.accounts,
     ),
     Assumption(
         37,
         "An error has a code of its own, not 200.",
         "A 200 whose body is an error is no row, and the stream is `failed` there.",
-        values.errors,
+        records.errors,
     ),
     Assumption(38, "Which fields the list of client invoices leaves out (Q64).", "They are null."),
     Assumption(

@@ -19,7 +19,6 @@ from tap_qonto.errors import (
     SettingsError,
     StoreError,
 )
-from tap_qonto.sync.report import listed
 from tap_qonto.tap import TapQonto
 
 if t.TYPE_CHECKING:
@@ -94,7 +93,7 @@ class Examination:
                 by_status.setdefault(facts["status"], []).append(name)
         for status, names in sorted(by_status.items()):
             code = str(status) if status else "no usable answer"
-            yield f"Not read here ({code}): {listed(names)}."
+            yield f"Not read here ({code}): {', '.join(names)}."
 
     @property
     def report(self) -> dict[str, t.Any]:
