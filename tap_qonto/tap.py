@@ -17,7 +17,6 @@ import click
 from singer_sdk import Tap
 from singer_sdk.cli import plugin_cli
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 
@@ -143,10 +142,10 @@ class TapQonto(Tap):
         if importlib.util.find_spec("faker") is None:
             config_jsonschema["properties"].pop("faker_config", None)
 
-    @classproperty
-    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - the SDK's way
-        cls.append_builtin_config(cls.config_jsonschema)
-        return sources.environment(cls.config_jsonschema)
+    @property
+    def _env_var_config(self) -> dict[str, t.Any]:
+        self.append_builtin_config(self.config_jsonschema)
+        return sources.environment(self.config_jsonschema)
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:  # noqa: ARG003

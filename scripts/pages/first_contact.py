@@ -159,8 +159,8 @@ def page() -> str:
     kept = [one for one in found.values() if one.check and one.number not in turned]
     lines += ["", "Not turned around:", ""]
     lines += [
-        f"* {one.number}, {quirks(one.sentence.split(':')[0], QUIRKS)}: a session for which it does not "
-        "hold is one of another kind, and read as such."
+        f"* {one.number}, {quirks(one.sentence.split(':')[0], QUIRKS)}: a session for which it "
+        "does not hold is one of another kind, and read as such."
         for one in kept
     ]
     without = ", ".join(str(one.number) for one in found.values() if not one.check)
