@@ -80,7 +80,7 @@ def test_scopes_that_were_not_granted_are_known_after_one_request(
     assert [asked.count(path) for path in refused] == [1, 1, 1, 1]
     assert outcome.rows("transactions")
     assert "skipped  cards" in outcome.log or ", cards" in outcome.log
-    assert outcome.log.count("client_invoices.read") == 1
+    assert outcome.log.count("not granted the scope client_invoices.read") == 1
     assert "Switch it on for your application, then: tap-qonto-auth login" in outcome.log
 
 

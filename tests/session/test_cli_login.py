@@ -324,7 +324,7 @@ def test_what_is_no_answer_is_asked_for_again(
     assert run("login", "--no-browser").exit_code == 0
     output = "\n".join(shown)
     assert "That is no address with an answer of Qonto: copy all of it" in output
-    assert "This answer belongs to another login" in output
+    assert "This response belongs to another login" in output
     assert "Logged in." in output
     assert server.refresh_tokens
 

@@ -130,8 +130,8 @@ def test_a_refresh_killed_long_ago_says_exactly_what_happened_each_time(
     for _ in range(2):
         with refused(
             LoginRequired,
-            r"A refresh that began 14 minutes ago \(.* UTC\) was interrupted before its answer was "
-            r"stored, .* run `tap-qonto-auth login`",
+            r"A refresh that began 14 minutes ago \(.* UTC\) was interrupted before its "
+            r"response was stored, .* run `tap-qonto-auth login`",
         ):
             open_session(session).session()
     assert LoginRequired.exit_code == 3
