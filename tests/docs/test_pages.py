@@ -137,7 +137,7 @@ UNFILLED = {"external_transfers.transaction_id", "transactions.cashflow_subcateg
 
 @pytest.fixture(scope="module")
 def qonto() -> Iterator[Server]:
-    with running(seed=7, organizations=1, transactions=120, accounts=4) as server:
+    with running(seed=7, organizations=1, transactions=240, accounts=4) as server:
         yield server
 
 
