@@ -8,7 +8,7 @@ import typing as t
 import pytest
 from jsonschema import Draft7Validator
 from taps import catalog_of, every, keyed, named, read, truth, warehouse
-from three import CATALOG, assert_whole
+from three import CATALOG, assert_whole, granted_little
 
 from demo.options import SCOPES
 from demo.server import running
@@ -76,11 +76,9 @@ def test_the_usual_session_costs_no_request_more(qonto: Server, config: Config) 
 
 
 def test_scopes_that_were_not_granted_cost_a_request_and_not_one_per_organization(
-    qonto: Server, store: str
+    qonto: Server, config: Config
 ) -> None:
-    scope = "offline_access user_organization.read organization.read"
-    settings = qonto.config(token_store=store)
-    settings["refresh_token"] = qonto.issue(scope=scope)["refresh_token"]
+    settings = config(**granted_little(qonto))
     before = len(qonto.requests)
     outcome = read(settings, catalog=catalog_of("labels", "cards", "clients"))
     paths = [one.path for one in qonto.requests[before:]]
@@ -90,11 +88,9 @@ def test_scopes_that_were_not_granted_cost_a_request_and_not_one_per_organizatio
 
 
 def test_a_missing_scope_is_told_with_the_command_that_asks_for_it_too(
-    qonto: Server, store: str
+    qonto: Server, config: Config
 ) -> None:
-    scope = "offline_access user_organization.read organization.read"
-    settings = qonto.config(token_store=store)
-    settings["refresh_token"] = qonto.issue(scope=scope)["refresh_token"]
+    settings = config(**granted_little(qonto))
     outcome = read(settings, catalog=catalog_of("labels", "cards"))
     command = re.search(r'tap-qonto-auth login --scope "([^"]+)"', outcome.log)
     assert command

@@ -6,7 +6,7 @@ import typing as t
 
 import pytest
 from taps import catalog_of, every, keyed, named, read, truth, warehouse
-from three import CATALOG, STREAMS, assert_whole
+from three import CATALOG, STREAMS, assert_whole, granted_little
 
 from tap_qonto.streams import STREAMS as DECLARED
 
@@ -67,11 +67,9 @@ def test_an_organization_that_left_the_consent_keeps_its_bookmarks(
 
 
 def test_scopes_that_were_not_granted_are_known_after_one_request(
-    qonto: Server, store: str
+    qonto: Server, config: Config
 ) -> None:
-    scope = "offline_access user_organization.read organization.read"
-    settings = qonto.config(token_store=store)
-    settings["refresh_token"] = qonto.issue(scope=scope)["refresh_token"]
+    settings = config(**granted_little(qonto))
     before = len(qonto.requests)
     outcome = read(settings)
     asked = [one.path for one in qonto.requests[before:]]

@@ -62,6 +62,12 @@ def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backoff._sync.time", SimpleNamespace(sleep=lambda _: None))
 
 
+def granted_little(qonto: Server) -> dict[str, str]:
+    """The setting of a session that was granted accounts, and none of the other scopes."""
+    scope = "offline_access user_organization.read organization.read"
+    return {"refresh_token": qonto.issue(scope=scope)["refresh_token"]}
+
+
 def assert_whole(qonto: Server, *runs: Outcome, but: Iterable[tuple[str, str]] = ()) -> None:
     """All streams of all organizations are there, `but` those of some (stream, organization)."""
     for stream in STREAMS:
