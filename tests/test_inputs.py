@@ -450,6 +450,16 @@ def test_the_first_year_means_from_the_beginning(qonto: Server, config: Config, 
     assert_whole(qonto, outcome)
 
 
+def test_statuses_that_are_new_are_read_from_the_first_year_on(
+    qonto: Server, config: Config
+) -> None:
+    facts = {"start_date": "0001-01-01T00:00:00Z"}
+    one = read(config(transaction_statuses=["completed"], **facts), catalog=EVERYTHING)
+    outcome = read(config(**facts), catalog=EVERYTHING, state=one.state)
+    assert outcome.code == 0, outcome.log
+    assert_whole(qonto, one, outcome)
+
+
 def test_bookmarks_of_the_future_hide_nothing_and_are_named(qonto: Server, config: Config) -> None:
     first = read(config(), catalog=EVERYTHING)
     future = moved(first.state, "2099-01-01T00:00:00.000Z")

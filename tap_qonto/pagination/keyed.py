@@ -48,7 +48,6 @@ PATIENCE = 30  # requests without progress, one after the other, before a list i
 STRAYS = 4  # pages at other places than asked for, before numbers are not used any more
 FRESH = timedelta(seconds=10)  # what changed so shortly before the start may show it too early
 BEYOND = 20  # rows in a row, later than the start, that end a walk
-EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
 
@@ -89,7 +88,7 @@ class Keyed:
         listing, plan = self._listing, self._plan
         listing.size = min(listing.size, listing.observed.size or listing.size)
         if self._since and listing.can_open and listing.observed.filters:
-            plan.open(self._since - SECOND if self._since > EARLIEST + SECOND else None)
+            plan.open(self._since - SECOND)
         try:
             while True:
                 query = plan.following()

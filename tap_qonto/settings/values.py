@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 UTC = timezone.utc
 FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+"""No later than any row; earlier moments are ways to say so (and break arithmetic)."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -55,8 +57,11 @@ def is_in_clear(url: str) -> bool:
     return parts.scheme == "http" and host not in LOOPBACK and not host.startswith("127.")
 
 
-def moment(value: t.Any) -> datetime:
-    """Read a moment of the past in RFC 3339, or the midnight of a date; aware, in UTC."""
+def moment(value: t.Any) -> datetime | None:
+    """Read a moment of the past in RFC 3339, or the midnight of a date; aware, in UTC.
+
+    None if it is `BEGINNING` or before: everything is wanted.
+    """
     try:
         found = _parsed(text(value))
         found = found.astimezone(timezone.utc) if found.tzinfo else found.replace(tzinfo=UTC)
@@ -66,7 +71,7 @@ def moment(value: t.Any) -> datetime:
         raise unlike(value, "use RFC 3339, such as 2026-01-31T00:00:00Z") from None
     if found > datetime.now(UTC):
         raise unlike(value, "that is in the future, and nothing would be read")
-    return found
+    return found if found > BEGINNING else None
 
 
 def lacks_zone(value: str) -> bool:

@@ -20,6 +20,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_qonto.api.rate_limit import RateLimiterClosed
 from tap_qonto.errors import LoginRequired, OutputLost, QontoError, RequestDenied
+from tap_qonto.settings.values import BEGINNING
 from tap_qonto.sync.moments import moment_of, timestamp
 from tap_qonto.sync.writers import IndexedState, Lines, RowMessage, append_line
 
@@ -37,8 +38,6 @@ if t.TYPE_CHECKING:
 ITSELF = (
     "an error of the tap itself ({}); please report it, with the log of TAP_QONTO_LOGLEVEL=DEBUG"
 )
-BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
-"""No later than any row; earlier moments are ways to say so (and break arithmetic)."""
 
 
 class Unwritable(QontoError):  # noqa: N818 - says what the row is
