@@ -54,9 +54,12 @@ class OneRowStream(QontoStream):
         body = fetch(self.request(context["organization_id"], Query())).body
         if is_error(body):
             raise RequestFailed(f"{self.name}: Qonto answers 200 with an error in place of the row")
-        row = body.get(self.envelope, body) if isinstance(body, dict) else None
-        yield Records([self.one_row(row, context["organization_id"])])
+        yield Records([self.one_row(self.row_of(body), context["organization_id"])])
         return None
+
+    def row_of(self, body: t.Any) -> t.Any:
+        """Unwrap the row of a response; it may be none."""
+        return body.get(self.envelope, body) if isinstance(body, dict) else None
 
     def one_row(self, row: t.Any, organization_id: str) -> Record:
         """Check and shape the row: an object in which something is known."""

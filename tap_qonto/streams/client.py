@@ -38,7 +38,8 @@ if t.TYPE_CHECKING:
 Params = tuple[tuple[str, t.Any], ...]
 PLACE = frozenset({"organization_id", UNKNOWN_FIELDS})  # what every row has
 USUAL = 100  # rows of a page that every list takes
-BARE: Params = (("sort_by", ""), ("includes[]", ""), ("per_page", ""))
+PLAIN: Params = (("sort_by", ""), ("includes[]", ""))
+BARE: Params = (*PLAIN, ("per_page", ""))
 
 
 class QontoStream(PartitionedStream):

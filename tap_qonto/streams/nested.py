@@ -26,7 +26,7 @@ from tap_qonto.pagination.readers import (
     whole,
 )
 from tap_qonto.streams.bases import UpdatedStream
-from tap_qonto.streams.client import BARE, Params, QontoListing, QontoStream
+from tap_qonto.streams.client import BARE, PLAIN, Params, QontoListing, QontoStream
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -150,10 +150,9 @@ class PerAccountStream(UpdatedStream):
         The order leaves it open which rows come first: the counts decide where all are alike.
         """
         account = ("bank_account_id", context["bank_account_id"])
-        plain = (("sort_by", ""), ("includes[]", ""))
 
         def first(*asked: str) -> Page:
-            listing = QontoListing(self, context, fetch, (account, ("status[]", asked), *plain))
+            listing = QontoListing(self, context, fetch, (account, ("status[]", asked), *PLAIN))
             return ask(listing, Query(size=listing.size))
 
         try:

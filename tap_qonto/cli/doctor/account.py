@@ -17,6 +17,7 @@ from tap_qonto.cli.doctor.shapes import Shapes
 from tap_qonto.errors import RequestDenied, RequestFailed, RequestRejected
 from tap_qonto.pagination.pages import Query
 from tap_qonto.streams.bases import OneRowStream
+from tap_qonto.streams.client import PLAIN, USUAL
 from tap_qonto.streams.nested import NO_PATH, PerAccountStream, PerCurrencyStream, PerRowStream
 
 if t.TYPE_CHECKING:
@@ -27,12 +28,10 @@ if t.TYPE_CHECKING:
     from tap_qonto.streams.client import Params, QontoStream
 
 OK = 200
-USUAL_SIZE = 100
 MOST_REQUESTS = 200
 SPARE = 6  # of them, for what one request may take: two tries, a refresh, a look elsewhere at a 401
 MOST_ORGANIZATIONS = 2  # are looked into for rows
 MOST_ACCOUNTS = 2  # of an organization
-PLAIN: Params = (("sort_by", ""), ("includes[]", ""))
 
 
 class Exhausted(Exception):  # noqa: N818
@@ -88,7 +87,7 @@ class Account:
         return self._replies[request]
 
     def page(
-        self, sample: Sample, *more: tuple[str, t.Any], number: int = 1, size: int = USUAL_SIZE
+        self, sample: Sample, *more: tuple[str, t.Any], number: int = 1, size: int = USUAL
     ) -> Reply:
         """Ask for a page of the list of a sample, with `more` parameters."""
         query = Query(number=number, size=size)
@@ -126,9 +125,8 @@ class Account:
         reply = self.page(sample)
         rows = self.rows(sample, reply)
         if isinstance(stream, OneRowStream):
-            body = reply.body
-            row = body.get(stream.envelope, body) if isinstance(body, dict) else None
-            rows = [row] if isinstance(row, dict) and not is_error(body) else []
+            row = stream.row_of(reply.body)
+            rows = [row] if isinstance(row, dict) and not is_error(reply.body) else []
         elif rows and (included := stream.params.get("includes[]")):
             rows = self.rows(sample, self.page(sample, ("includes[]", included))) or rows
         return sample._replace(reply=reply, rows=rows)

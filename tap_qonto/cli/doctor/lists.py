@@ -6,8 +6,9 @@ import math
 import typing as t
 
 from tap_qonto.api.contract import KEY_LENGTH, endpoints
-from tap_qonto.cli.doctor.account import OK, USUAL_SIZE
+from tap_qonto.cli.doctor.account import OK
 from tap_qonto.cli.doctor.finding import Finding, judged
+from tap_qonto.streams.client import USUAL
 
 if t.TYPE_CHECKING:
     from tap_qonto.cli.doctor.account import Account
@@ -32,11 +33,11 @@ def counts(account: Account) -> Finding:
     """Counts the rows of the longest lists of one page, and looks behind the longest of all."""
     counted = [one for one in account.lists if one.total is not None]
     counted.sort(key=lambda one: -(one.total or 0))
-    short = [one for one in counted if (one.total or 0) <= USUAL_SIZE][:MOST_COUNTED]
+    short = [one for one in counted if (one.total or 0) <= USUAL][:MOST_COUNTED]
     wrong = [one.name for one in short if len(_read(account, one)) != one.total]
-    longest = [one for one in counted[:1] if len(one.rows) == USUAL_SIZE]
+    longest = [one for one in counted[:1] if len(one.rows) == USUAL]
     for sample in longest:
-        last = math.ceil((sample.total or 0) / USUAL_SIZE)
+        last = math.ceil((sample.total or 0) / USUAL)
         former, behind = (
             account.rows(sample, account.page(sample, number=number)) for number in (last, last + 1)
         )
@@ -76,9 +77,9 @@ def beyond(account: Account) -> Finding:
 
 def depth(account: Account) -> Finding:
     """Asks for the last page of the longest list, and the one before."""
-    known = [one for one in account.lists if (one.total or 0) > USUAL_SIZE]
+    known = [one for one in account.lists if (one.total or 0) > USUAL]
     for sample in sorted(known, key=lambda one: -(one.total or 0))[:1]:
-        last = math.ceil((sample.total or 0) / USUAL_SIZE)
+        last = math.ceil((sample.total or 0) / USUAL)
         before, reply = (account.page(sample, number=number) for number in (last - 1, last))
         is_there = _any_new(account.rows(sample, reply), account.rows(sample, before))
         seen = f"{sample.name}, page {last}: {reply.status}"
@@ -91,9 +92,9 @@ def sizes(account: Account) -> Finding:
     wrong, looked_at = [], 0
     for sample in account.lists:
         size = sample.stream.page_size
-        reply = sample.reply if size == USUAL_SIZE else account.page(sample, size=size)
+        reply = sample.reply if size == USUAL else account.page(sample, size=size)
         rows = account.rows(sample, reply)
-        looked_at += size != USUAL_SIZE or len(rows) > 1
+        looked_at += size != USUAL or len(rows) > 1
         if reply.status != OK:
             wrong.append(f"{sample.name} ({reply.status})")
         elif len(rows) < min(size, sample.total or 0):

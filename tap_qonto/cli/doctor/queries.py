@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from tap_qonto.cli.doctor.account import OK
 from tap_qonto.cli.doctor.finding import Finding, judged
+from tap_qonto.pagination.pages import SECOND
 from tap_qonto.settings import STATUSES
 from tap_qonto.streams.bases import RecentFirstStream
 from tap_qonto.sync.moments import moment_of, timestamp
@@ -19,7 +20,6 @@ if t.TYPE_CHECKING:
     from tap_qonto.cli.doctor.sample import Sample
 
 ENOUGH = timedelta(seconds=4)  # between the first and the last row, to tell a filter from none
-SECOND = timedelta(seconds=1)
 TWO = 2
 
 
