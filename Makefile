@@ -85,4 +85,4 @@ $(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/new-pip
 	@$(INSTALL) --group test && touch $@
 
 $(VENV)/installed-all: pyproject.toml constraints.txt | $(VENV)/new-pip
-	@$(INSTALL) --group test --group meltano --group dbt --group lint --group build && touch $@
+	@$(INSTALL) --group test --group meltano --group dbt --group lint --group build --group lock && touch $@

@@ -62,8 +62,8 @@ class Gateway:
         async def guarded(request: Request) -> Response:
             received = Received(
                 request.method,
-                request.url.path,
-                parse_qsl(request.url.query, keep_blank_values=True),
+                request.scope["path"],  # unquoted; `request.url` is quoted, or not, by version
+                parse_qsl(request.scope["query_string"].decode(), keep_blank_values=True),
                 request.headers.get("x-qonto-organization-id"),
                 time.monotonic(),
             )
