@@ -11,80 +11,60 @@ from __future__ import annotations
 import typing as t
 
 from tap_qonto.errors import RequestFailed
-from tap_qonto.pagination.pages import Query, Row, ask, is_last, named
+from tap_qonto.pagination.pages import Query, Records, ask, is_last, named
 
 if t.TYPE_CHECKING:
-    from collections.abc import Generator, Hashable
+    from collections.abc import Hashable
 
-    from tap_qonto.pagination.pages import Listing
+    from tap_qonto.pagination.pages import Listing, Walk
 
 PASSES = 40
 IDLE = 6  # passes without progress, one after the other, before a list is given up
 
 
-def by_count(listing: Listing, window: Query | None = None) -> Generator[list[Row], None, None]:
+def by_count(listing: Listing, window: Query | None = None) -> Walk:
     """Hand over every row of a list, each once; of a `window` on its key, if one is given.
 
     Raises:
         RequestFailed: rows and count do not add up.
     """
-    reader = _Counted(listing, window or Query())
+    handed: set[Hashable] = set()
+    seen: set[Hashable] = set()  # while `count` was told
+    count: int | None = None
     idle = passes = 0
     while passes < PASSES and idle < IDLE:
-        known, count = len(reader.handed), reader.count
-        yield from reader.read(passes)
-        if reader.is_proven:
-            return
+        known, former, given, of_pass = len(handed), count, 0, set[t.Any]()
+        size = listing.size - 13 * passes % (listing.size // 2 + 1)
+        query = (window or Query())._replace(number=1, size=size)
+        while True:
+            page = ask(listing, query)
+            rows = named(listing, page.rows)
+            if rows and (page.total is None or page.total != count):
+                count = page.total
+                seen.clear()
+            yield Records([row for name, row in rows.items() if name not in handed])
+            handed.update(rows)
+            seen.update(rows)
+            given += len(page.rows)
+            is_end = not rows or is_last(listing, query, page)
+            if is_end or of_pass.issuperset(rows):  # or pages come again
+                break
+            of_pass.update(rows)
+            query = query._replace(number=query.number + 1, size=min(size, listing.size))
+            _send_ahead(listing, query, count or 0)
+        listing.forget()
+        is_one = query.number == 1 and (page.total or 0) <= len(page.rows)
+        if is_end and (is_one or len(seen) == count == given):
+            return None
         passes += 1
-        has_moved = passes > 1 and reader.count != count
-        idle = 0 if len(reader.handed) > known and not has_moved else idle + 1
-    listing.observed.miscounted = True
-    told = "nothing" if reader.count is None else reader.count
+        has_moved = passes > 1 and count != former
+        idle = 0 if len(handed) > known and not has_moved else idle + 1
     raise RequestFailed(
-        f"Qonto counts {told} and gave {len(reader.seen)} different rows, {passes} times: it is "
-        "not proven that none is missing"
+        f"Qonto counts {'nothing' if count is None else count} and gave {len(seen)} different "
+        f"rows, {passes} times: it is not proven that none is missing"
     )
 
 
-class _Counted:
-    """Passes over one list."""
-
-    def __init__(self, listing: Listing, window: Query) -> None:
-        self._listing = listing
-        self._window = window
-        self.handed: set[Hashable] = set()
-        self.count: int | None = None
-        self.seen: set[Hashable] = set()
-        """What came while `count` was told."""
-        self.is_proven = False
-
-    def read(self, passes: int) -> Generator[list[Row], None, None]:
-        """Read all pages by number, in each pass with a size of its own."""
-        listing, of_pass = self._listing, set[t.Any]()
-        listing.size = size = min(listing.size, listing.observed.size or listing.size)
-        size -= 13 * passes % (size // 2 + 1)
-        query = self._window._replace(number=1, size=size)
-        while True:
-            page = ask(listing, query)
-            if page.rows and (page.total is None or page.total != self.count):
-                self.count = page.total
-                self.seen.clear()
-            rows = dict(zip(named(listing, page.rows), page.rows, strict=True))
-            yield [row for name, row in rows.items() if name not in self.handed]
-            self.handed.update(rows)
-            self.seen.update(rows)
-            if not page.rows or is_last(listing, query, page):
-                is_one = query.number == 1 and (page.total or 0) <= len(page.rows)
-                self.is_proven = is_one or len(self.seen) == self.count
-                break
-            if of_pass.issuperset(rows):  # pages come again
-                break
-            of_pass.update(rows)
-            size = min(query.size, listing.size)
-            query = query._replace(number=query.number + 1, size=size)
-            self._send_ahead(query)
-        listing.forget()
-
-    def _send_ahead(self, query: Query) -> None:
-        while query.start < (self.count or 0) and self._listing.ahead(query):
-            query = query._replace(number=query.number + 1)
+def _send_ahead(listing: Listing, query: Query, count: int) -> None:
+    while query.start < count and listing.ahead(query):
+        query = query._replace(number=query.number + 1)

@@ -24,59 +24,43 @@ from __future__ import annotations
 import itertools
 import operator
 import typing as t
+from collections import deque
 from datetime import datetime, timedelta, timezone
 
-from tap_qonto.errors import RequestFailed, RequestRejected
+from tap_qonto.errors import RequestFailed
 from tap_qonto.pagination.counted import by_count
-from tap_qonto.pagination.pages import (
-    MARGIN,
-    SECOND,
-    Page,
-    Query,
-    Recent,
-    Records,
-    ask,
-    frozen,
-    is_last,
-)
+from tap_qonto.pagination.pages import MARGIN, SECOND, Observed, Query, Records, ask, is_last, named
 from tap_qonto.pagination.plan import DEPTH, Plan
+from tap_qonto.pagination.ways import Unsorted, first_accepted
 
 if t.TYPE_CHECKING:
-    from tap_qonto.pagination.pages import Listing, Walk
+    from collections.abc import Hashable
+
+    from tap_qonto.pagination.pages import Listing, Page, Row, Walk
+    from tap_qonto.pagination.ways import Way
 
 PATIENCE = 30  # requests without progress, one after the other, before a list is given up
-STRAYS = 4  # pages at other places than asked for, before numbers are not used any more
 FRESH = timedelta(seconds=10)  # what changed so shortly before the start may show it too early
 BEYOND = 20  # rows in a row, later than the start, that end a walk
+RECENT = 4  # pages whose records are not handed over again if they come again unchanged
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
 
-class Unsorted(Exception):  # noqa: N818 - what the list is
-    """The list does not come in the order that was asked for, or rows lack its key."""
-
-
 class Keyed:
-    """Reads one list from `since` on; `asked` is Qonto's clock at the first response."""
+    """Reads one list from `since` on, or, if it descends, no further than to `since`."""
 
-    def __init__(
-        self, listing: Listing, since: datetime | None = None, *, until: datetime | None = None
-    ) -> None:
-        """`until`: read no rows behind this key (older ones, in a descending list)."""
-        self._listing = listing
-        self._since = since
-        self._until = until
+    def __init__(self, listing: Listing, since: datetime | None = None) -> None:
+        self.upto: datetime | None = None
+        """Up to when the list is complete at its end: Qonto's first response, less `MARGIN`."""
+        self._listing, self._since, self._plan = listing, since, Plan(listing)
         self._before = operator.gt if listing.is_descending else operator.lt
-        self._reached: datetime | None = None
-        self._late = LATEST
-        self._start = LATEST  # rows of later keys may have changed since the first response
+        self._recent: deque[dict[Hashable, Row]] = deque(maxlen=RECENT)
         self._first: Page | None = None
+        self._start = self._late = LATEST
+        self._reached: datetime | None = None
         self._sees_all = since is not None or not listing.can_open
-        self._recent = Recent(listing)
-        self._plan = Plan(listing)
-        self._has_moved = False
-        self._equal_key: datetime | None = None
         self._misses = 0
-        self._beyond = 0  # rows at the end of what was read that are later than the start
+        self._is_beyond = False  # is the last row that was read later than the start?
 
     def walk(self) -> Walk:
         """Hand over every row from `since` on; return the bookmark, None if there is none.
@@ -86,54 +70,54 @@ class Keyed:
             RequestFailed: it can't be proven that no row is missing.
         """
         listing, plan = self._listing, self._plan
-        listing.size = min(listing.size, listing.observed.size or listing.size)
-        if self._since and listing.can_open and listing.observed.filters:
-            plan.open(self._since - SECOND)
+        if self._since and self._is_windowed:
+            plan.open(self._since)
         try:
-            while True:
+            while self._misses <= PATIENCE:
                 query = plan.following()
                 page = ask(listing, query)
                 if self._first is None:
                     self._begin(page)
                 keys = self._settled(page)
-                if self._is_gap(query, page, keys):
-                    if not page.rows and plan.horizon > plan.offset:
-                        listing.observed.depth = plan.offset  # as deep as the list can be read
-                    tied = bool(keys) and keys[0] == self._reached
-                    if tied and self._is_windowed and not self._can_open():
-                        yield from self._equal(keys[0])
-                    else:
-                        self._back(tied=tied)
-                    continue
-                self._move(query, page, keys)
-                yield Records(self._recent.new(page), self.bookmark())
-                if self._ends(query, page, keys):
-                    return self.bookmark(ended=True)
-                if key := self._repeated(page, keys):
-                    yield from self._equal(key)
+                ties = keys.count(keys[-1]) if keys else 0
+                if goes_on := query.number == 1 or self._goes_on(page, keys):
+                    self._move(query, page, keys)
+                    yield Records(self._new(page), self.bookmark())
+                    if self._ends(query, page, keys):
+                        return self.bookmark(ended=True)
+                    plan.forward(query, page, ties)
+                    is_filled = ties >= max(listing.size, len(page.rows)) - 1 > 0
                 else:
-                    self._go_on(query, page, keys)
+                    self._misses += 1
+                    plan.back()
+                    is_filled = bool(keys) and keys[0] == self._reached and not self._can_open()
+                if is_filled and (self._is_windowed or goes_on):
+                    yield from self._equal(keys[-1] if goes_on else keys[0])
+                elif self._wants_window(ties) and self._can_open():
+                    plan.open(t.cast("datetime", self._reached))
         finally:
             listing.forget()
-
-    @property
-    def is_dated(self) -> bool:
-        """Did Qonto tell the time?"""
-        return self._first is not None and self._first.date is not None
+        if not self._is_windowed:
+            raise Unsorted
+        raise RequestFailed(
+            "the list changes faster than it can be read, has no stable order, or ignores page "
+            "numbers"
+        )
 
     def bookmark(self, *, ended: bool = False) -> datetime | None:
         """Up to when every row was handed over; never later than the start, less `MARGIN`."""
-        upto = frozen(self._first.date) if self._first else None
         if self._listing.is_descending or not (self._sees_all or ended):
-            return upto if ended else None
-        if upto is None:
+            return self.upto if ended else None
+        if self.upto is None:
             reached = self._reached and self._reached - MARGIN
             return max(filter(None, (reached, self._since)), default=None)
-        return upto if ended else self._reached and min(self._reached, upto)
+        return self.upto if ended else self._reached and min(self._reached, self.upto)
 
     def _begin(self, page: Page) -> None:
         """Freeze the moment that tells rows which change while the list is read."""
         self._first = page
+        if page.date:
+            self.upto = page.date - MARGIN
         if page.date and not self._listing.is_descending:
             self._start = page.date - FRESH
             self._late = max(page.date + SECOND, self._listing.now())  # a clock may be behind
@@ -149,182 +133,99 @@ class Keyed:
             raise Unsorted
         return keys
 
-    def _is_gap(self, query: Query, page: Page, keys: list[datetime]) -> bool:
-        """May rows of a key that was not reached stand before this page?"""
-        if query.number == 1:
-            return False
+    def _goes_on(self, page: Page, keys: list[datetime]) -> bool:
+        """Were all rows before this page handed over, which is not the first of its window?"""
         if keys:
-            return self._reached is None or not self._before(keys[0], self._reached)
-        return not page.rows or not self._beyond
+            return self._reached is not None and self._before(keys[0], self._reached)
+        return bool(page.rows) and self._is_beyond
 
     def _move(self, query: Query, page: Page, keys: list[datetime]) -> None:
         """Move `reached` to the last key of a page that goes on from it."""
-        self._check_filter(query, page)
-        former = self._reached
-        if keys and (former is None or self._before(former, keys[-1])):
-            self._reached = keys[-1]
-        self._has_moved = self._reached != former
-        self._misses = 0 if self._has_moved else self._misses + 1
-        for key in page.keys:
-            self._beyond = self._beyond + 1 if key is not None and key > self._start else 0
-
-    def _check_filter(self, query: Query, page: Page) -> None:
-        """Do the rows respect the lower bound (Q33)? Says so once per stream if not."""
-        lowest = min((key for key in page.keys if key is not None), default=None)
-        if query.since and lowest is not None and lowest < query.since - SECOND:
-            if self._listing.observed.filters:
-                self._listing.observed.filters = False
+        observed, lowest = self._listing.observed, min(filter(None, page.keys), default=None)
+        if query.since and lowest and lowest < query.since - SECOND:  # Q33
+            if observed.filters:
+                observed.filters = False
                 self._listing.warn(
                     "Qonto ignores the filter on changes here: all rows are read each time"
                 )
             self._reached = self._plan.opened = None
+        self._misses += 1
+        if keys and (self._reached is None or self._before(self._reached, keys[-1])):
+            self._reached, self._misses = keys[-1], 0
+        self._is_beyond = bool(page.keys and page.keys[-1] and page.keys[-1] > self._start)
+
+    def _new(self, page: Page) -> list[Row]:
+        """The rows of a page that overlap none of the last pages, or changed since."""
+        rows = named(self._listing, page.rows)
+        known = {name: row for former in self._recent for name, row in former.items()}
+        self._recent.append(rows)
+        return [row for name, row in rows.items() if name not in known or known[name] != row]
 
     def _ends(self, query: Query, page: Page, keys: list[datetime]) -> bool:
-        """Is it the last page, or behind `until`, or behind all that was there at the start?
+        """Is it the last page, or behind `since`, or behind all that was there at the start?
 
         Raises:
             Unsorted: rows without a key stand where others may be missing.
         """
-        listing, plan = self._listing, self._plan
-        ended = is_last(listing, query, page)
+        listing, ended = self._listing, is_last(self._listing, query, page)
         if None in page.keys and not (ended and query.number == 1):
             raise Unsorted
-        whole = query.start + len(page.rows)
-        if ended and plan.opened is None and page.total not in {None, whole}:
-            listing.observed.miscounted = True
-        if not ended and self._until and keys and self._before(self._until, keys[-1]):
-            return True
-        if not ended and self._beyond >= BEYOND:
-            tail = t.cast("list[datetime]", page.keys[-BEYOND:])
-            ended = tail[0] > self._late and all(a <= b for a, b in itertools.pairwise(tail))
-        if ended and not self._sees_all and plan.opened is not None:
-            self._look_at_the_tail()
+        last = page.keys[-BEYOND:]
+        ended = ended or (len(last) == BEYOND and all(key and key > self._late for key in last))
+        if listing.is_descending and self._since and keys:
+            ended = ended or keys[-1] < self._since
+        is_long = query.start >= 10 * listing.size
+        if not self._sees_all and (is_long or (ended and self._plan.opened)):
+            self._look_behind()
         return ended
 
-    def _repeated(self, page: Page, keys: list[datetime]) -> datetime | None:
-        """The key that fills a page, so that no page can begin before it and reach behind it."""
-        if len(page.rows) >= self._listing.size > 1 and keys:
-            ties = keys.count(keys[-1])
-            if ties >= len(page.rows) - 1:
-                return keys[-1]
-        return None
-
-    def _go_on(self, query: Query, page: Page, keys: list[datetime]) -> None:
-        """Plan the next page: further in, or a window anew where numbers lead astray."""
-        listing, plan, observed = self._listing, self._plan, self._listing.observed
-        if query.number > 1:
-            if self._has_moved:
-                observed.numbered = True
-            elif not self._beyond:
-                self._stray()
-        if self._misses > PATIENCE and not self._beyond:
-            raise self._given_up()
-        ties = keys.count(keys[-1]) if keys else 0
-        plan.forward(query, page, ties)
-        if not self._sees_all and plan.offset >= 10 * listing.size:
-            self._look_at_the_tail()
-        is_lost = query.number > 1 and not (self._has_moved or self._beyond)
-        is_deep = plan.offset >= max(plan.horizon, observed.depth or DEPTH)
-        wants = is_lost or is_deep or observed.numbered is False or 2 * ties > listing.size
-        if wants and self._can_open():
-            self._open()
-
-    def _look_at_the_tail(self) -> None:
-        """Rows without a key stand behind all others, where no window with a bound shows them.
+    def _look_behind(self) -> None:
+        """Rows without a key stand behind all others, where no window shows them.
 
         Raises:
-            Unsorted: there are some.
+            Unsorted: there are rows without a key.
         """
         self._sees_all, size = True, self._listing.size
-        total = t.cast("Page", self._first).total
-        for _ in range(3):
-            number = -(-(total or 0) // size)
-            if number < 2:  # noqa: PLR2004 - the first page was seen
-                return
+        last = -(-(t.cast("Page", self._first).total or 0) // size)
+        for number in range(last, max(1, last - 3), -1):  # fewer, where rows left meanwhile
             page = ask(self._listing, Query(number=number, size=size))
             if None in page.keys:
                 raise Unsorted
-            if page.is_last or page.total in {None, total}:
+            if page.rows:
                 return
-            total = page.total
 
-    # -- where a page does not go on, or the key does not move ------------------------------
-
-    def _back(self, *, tied: bool) -> None:
-        """A gap is possible: open the window anew at what was reached, or step back."""
-        self._misses += 1
-        if not tied:
-            self._stray()
-        if self._misses > PATIENCE:
-            raise self._given_up()
-        if self._can_open():
-            self._plan.longer()
-            self._open()
-        elif self._listing.observed.numbered is False or (tied and self._misses > PATIENCE // 3):
-            raise Unsorted
-        else:
-            self._plan.back()
-
-    def _stray(self) -> None:
-        """A page further in was not where it should be; if none ever is, numbers tell nothing."""
-        observed = self._listing.observed
-        if observed.numbered is None:
-            observed.strays += 1
-            if observed.strays >= STRAYS:
-                observed.numbered = False
-
-    def _can_open(self) -> bool:
-        """Would a window that begins at `reached` begin later than the one in hand?"""
-        opened = self._plan.opened
-        return (
-            self._is_windowed
-            and self._reached is not None
-            and (opened is None or self._reached - SECOND > opened)
-        )
+    # -- windows -----------------------------------------------------------------------------
 
     @property
     def _is_windowed(self) -> bool:
         """Can a window be opened at any key?"""
         return self._listing.can_open and self._listing.observed.filters
 
-    def _open(self) -> None:
-        # a second early: keys may be shown rounded, and bounds may be cut to seconds
-        self._plan.open(t.cast("datetime", self._reached) - SECOND)
+    def _can_open(self) -> bool:
+        """Would a window that begins at `reached` begin later than the one in hand?"""
+        opened, reached = self._plan.opened, self._reached
+        is_later = reached is not None and (opened is None or reached - SECOND > opened)
+        return self._is_windowed and is_later
+
+    def _wants_window(self, ties: int) -> bool:
+        """Did rows leave, repeats a key much, does the page number tell nothing, or is it deep?"""
+        is_lost = self._misses > 0 and not self._is_beyond
+        return is_lost or 4 * ties > self._listing.size or self._plan.offset >= DEPTH
 
     def _equal(self, key: datetime) -> Walk:
         """Read the rows of one key that fills a page: by another key, or by their count.
 
-        Their neighbours within a second come with them. Ends where the list goes on behind them.
+        Their neighbours within a second come with them, however bounds are cut.
         """
-        listing, since, until = self._listing, key - SECOND, key + 2 * SECOND
-        listing.forget()
         if not self._is_windowed:
             raise Unsorted
-        if key == self._equal_key:  # the list still stands there
-            raise self._given_up()
-        self._equal_key = key
+        listing, since, until = self._listing, key - SECOND, key + 2 * SECOND
+        listing.forget()
         others = listing.apart(since, until)
-        ways = [
-            *([lambda: (rows for rows, _ in Keyed(others).walk())] if others else ()),
-            lambda: by_count(listing, Query(since=since, until=until)),
-            lambda: by_count(listing, Query(since=since)),
-        ]
-        for number, way in enumerate(ways):
-            try:
-                for rows in way():
-                    yield Records(rows, self.bookmark())
-                break
-            except (Unsorted, RequestRejected):
-                if number + 1 == len(ways):
-                    raise
-        self._misses = 0
-        self._plan.open(key + SECOND)  # all before it was read, however bounds are cut
+        ways: list[Way] = [Keyed(others).walk] if others else []
+        ways.append(lambda: by_count(listing, Query(since=since, until=until)))
+        ways.append(lambda: by_count(listing, Query(since=since)))
+        for rows, _ in first_accepted(ways, Observed(), lambda: None):
+            yield Records(rows, self.bookmark())
+        self._plan.open(until)
         return None
-
-    def _given_up(self) -> Exception:
-        if not self._is_windowed:
-            return Unsorted()
-        return RequestFailed(
-            "the list changes faster than it can be read, has no stable order, or ignores page "
-            "numbers"
-        )

@@ -1,9 +1,8 @@
-"""A list of Qonto as its readers see it: ask for a page, get records, counters and a date."""
+"""A list of Qonto as its readers see it: ask for a page, get records, a count and a date."""
 
 from __future__ import annotations
 
 import typing as t
-from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -16,9 +15,7 @@ Row = dict[str, t.Any]
 
 MARGIN = timedelta(minutes=10)
 """What becomes visible later than this after its timestamp can be missed."""
-TICK = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)
-RECENT = 4  # pages whose records are not handed over again if they come again unchanged
 
 Walk: t.TypeAlias = "Generator[Records, None, datetime | None]"
 
@@ -67,31 +64,25 @@ class Observed:
 
     filters: bool = True
     """Is the lower bound honoured?"""
-    numbered: bool | None = None
-    """Do page numbers and sizes give the places asked for? None: not seen yet."""
-    strays: int = 0
-    """Pages that were not where they were asked for, while none was."""
     size: int | None = None
     """Rows of a full page, where fewer come than were asked for."""
-    depth: int | None = None
-    """Rows behind which nothing is given."""
     way: int = 0
     """Which of the ways to ask is the first that is accepted."""
-    miscounted: bool = False
-    """Did counts and rows differ somewhere?"""
 
 
 class Listing:
     """A list of one partition: how to ask for a page, and what makes a row."""
 
+    observed: Observed
     size: int = 100
     """Rows of a full page: what is asked for, or what came, if that was less."""
+    is_sorted: bool = True
+    """Is it asked for in the order of `key`?"""
+    is_descending: bool = False
     can_open: bool = True
     """Does the list take a lower bound on its sort key?"""
-    is_descending: bool = False
     expected: int | None = None
     """How many rows there are, where another response has told it."""
-    observed: Observed
 
     def page(self, query: Query) -> Page:
         """Ask for one page, now. Raises what `Transport.send` raises."""
@@ -137,15 +128,21 @@ def page_of(rows: list[Row], meta: t.Any, query: Query, date: datetime | None) -
         _number(meta.get(name)) for name in ("total_pages", "next_page", "total_count", "per_page")
     )
     is_short = len(rows) < min(query.size, per_page or query.size)
-    is_last: bool | None = None
     if max(pages or 0, following or 0) > query.number:
         is_last = None if is_short else False  # a short page is looked behind
-    elif total is not None:
-        if is_short and query.start + len(rows) == total:
-            is_last = True
-    elif is_short and "next_page" in meta:
-        is_last = True
+    elif total is None:
+        is_last = (is_short and "next_page" in meta) or None
+    else:
+        is_last = (is_short and query.start + len(rows) == total) or None
     return Page(rows, total, is_last, date)
+
+
+def _number(value: t.Any) -> int | None:
+    """A whole number of `meta`, also where it is sent as text."""
+    try:
+        return None if isinstance(value, bool) else int(value)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
 
 
 def ask(listing: Listing, query: Query) -> Page:
@@ -160,7 +157,7 @@ def ask(listing: Listing, query: Query) -> Page:
         if query.number == 1 or error.status not in {400, 404, 422}:
             raise
         return Page([], None, is_last=None, date=None)
-    if query.number == 1 and listing.expected is not None and len(page.rows) == listing.expected:
+    if query.number == 1 and len(page.rows) == listing.expected:
         page = page._replace(is_last=page.is_last is not False)
     return page._replace(keys=[*map(listing.key, page.rows)])
 
@@ -170,58 +167,24 @@ def is_last(listing: Listing, query: Query, page: Page) -> bool:
 
     Notes the size of full pages where Qonto gives fewer rows than were asked for.
     """
-    ends = page.is_last
-    if ends is None:
+    ends, is_short = page.is_last, 0 < len(page.rows) < query.size
+    if ends is None and is_short:
+        behind = ask(listing, query._replace(number=query.number + 1))
+        ends = not behind.rows
+        if not ends and named(listing, behind.rows).keys() <= named(listing, page.rows).keys():
+            return query.number == 1 and (page.total or 0) <= len(page.rows)  # it comes again
+    elif ends is None:
         ends = not page.rows and query.number == 1
-        if 0 < len(page.rows) < query.size:
-            behind = ask(listing, query._replace(number=query.number + 1))
-            ends = not behind.rows
-            if set(named(listing, page.rows)).issuperset(named(listing, behind.rows)):  # again
-                ends = query.number == 1 and (page.total or 0) <= len(page.rows)
-                return ends or not behind.rows
-    if not ends and query.number == 1 and 0 < len(page.rows) < query.size:
+    if not ends and is_short and query.number == 1:
         listing.size = listing.observed.size = len(page.rows)
     return ends
 
 
-def named(listing: Listing, rows: list[Row]) -> list[Hashable]:
-    """Return what tells each row from the others: all of it, if it has no identity."""
-    names: list[Hashable] = [*map(listing.identity, rows)]
-    for place, name in enumerate(names):
-        if name is None or (isinstance(name, tuple) and (not name or None in name)):
-            names[place] = repr(rows[place])
-    return names
-
-
-class Recent:
-    """The records of the last pages: those that overlap unchanged are not handed over twice."""
-
-    def __init__(self, listing: Listing) -> None:
-        self._listing = listing
-        self._pages: deque[dict[Hashable, Row]] = deque(maxlen=RECENT)
-
-    def new(self, page: Page) -> list[Row]:
-        """Return the rows of `page` that are not known as they are."""
-        names = named(self._listing, page.rows)
-        latest: dict[Hashable, Row] = {}
-        for former in self._pages:
-            for name in former.keys() & set(names):
-                latest[name] = former[name]
-        self._pages.append(dict(zip(names, page.rows, strict=True)))
-        if not latest:
-            return page.rows
-        known = zip(names, page.rows, strict=True)
-        return [row for name, row in known if name not in latest or latest[name] != row]
-
-
-def frozen(date: datetime | None) -> datetime | None:
-    """Up to when a response of that server time is surely complete; None if it told no time."""
-    return date - MARGIN if date else None
-
-
-def _number(value: t.Any) -> int | None:
-    """A whole number of `meta`, also where it is sent as text."""
-    try:
-        return None if isinstance(value, bool) else int(value)
-    except (TypeError, ValueError, ArithmeticError):
-        return None
+def named(listing: Listing, rows: list[Row]) -> dict[Hashable, Row]:
+    """Return rows by what tells each from the others: all of it, if it has no identity."""
+    found: dict[Hashable, Row] = {}
+    for row in rows:
+        name = listing.identity(row)
+        lacks = name is None or (isinstance(name, tuple) and (not name or None in name))
+        found[repr(row) if lacks else name] = row
+    return found

@@ -2,7 +2,8 @@
 
 Every walk is a generator: it yields `Records` and returns the bookmark of the partition, the
 moment from which the next run reads; None where there is nothing to remember. It runs on any
-thread and knows no Singer. Why no row is lost: see `keyed` and `counted`.
+thread and knows no Singer. Why no row is lost: see `keyed` and `counted`, which also say what
+they raise: `Unsorted`, or `RequestFailed` where it is not proven that no row is missing.
 """
 
 from __future__ import annotations
@@ -10,55 +11,21 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timezone
 
-from tap_qonto.errors import RequestRejected
 from tap_qonto.pagination.counted import by_count
-from tap_qonto.pagination.keyed import Keyed, Unsorted
-from tap_qonto.pagination.pages import Listing, Observed, Records, Row, Walk
+from tap_qonto.pagination.keyed import Keyed
+from tap_qonto.pagination.pages import Listing, Records, Row, Walk
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
 
-Way: t.TypeAlias = "Callable[[], Walk]"
-
-
-def first_accepted(ways: Sequence[Way], observed: Observed, told: Callable[[], None]) -> Walk:
-    """Read in the first of `ways` that Qonto accepts and whose order is what it should be.
-
-    The best way comes first, the plainest last. Those that were refused are not tried again by
-    other partitions of the stream; `told` is called when another way is found.
-
-    Raises:
-        RequestRejected: all were refused; what was refused last.
-    """
-    refused = False
-    for number in range(min(observed.way, len(ways) - 1), len(ways)):
-        try:
-            upto = yield from ways[number]()
-        except RequestRejected:
-            if number + 1 == len(ways):
-                raise
-            refused = True
-        except Unsorted:  # may be so in this partition alone
-            if number + 1 == len(ways):
-                raise
-        else:
-            if refused and number > observed.way:
-                observed.way = number
-                told()
-            return upto
-    return None
-
 
 def changed(listing: Listing, since: datetime | None) -> Walk:
-    """Read rows whose key is `since` or later, from a list sorted by that key.
+    """Read rows whose key is `since` or later, from a list sorted by it: the bookmark moves along.
 
-    The bookmark moves with the records.
-
-    Raises:
-        Unsorted: the list is not sorted by its key, or rows lack it.
-        RequestFailed: it is not proven that no row is missing.
+    A descending list (Q35) is read until a row is older. What changes meanwhile moves to its
+    front, behind our back, with a key later than the bookmark: the next run reads it.
     """
     return Keyed(listing, since).walk()
 
@@ -68,49 +35,19 @@ def changed_unsorted(listing: Listing, since: datetime | None) -> Walk:
 
     The bookmark moves only at the end: the highest key seen says nothing about the rest. A row
     that comes in behind our back has changed after that bookmark.
-
-    Raises:
-        As `changed`.
     """
     reader = Keyed(listing)
     for rows, _ in reader.walk():
         yield Records(rows)
-    return reader.bookmark(ended=True) if reader.is_dated else since
+    return reader.upto or since
 
 
 def whole(listing: Listing) -> Walk:
-    """Read a whole list, sorted by a key that its rows show. There is nothing to remember.
-
-    Raises:
-        As `changed`.
-    """
-    for rows, _ in Keyed(listing).walk():
+    """Read a whole list, by the key that it is sorted by, or by its count. No bookmark."""
+    walk = Keyed(listing).walk() if listing.is_sorted else by_count(listing)
+    for rows, _ in walk:
         yield Records(rows)
     return None
-
-
-def counted(listing: Listing, since: datetime | None = None) -> Walk:
-    """Read a list in no order that tells anything; the bookmark does not move.
-
-    Raises:
-        RequestFailed: rows and count do not add up.
-    """
-    del since
-    for rows in by_count(listing):
-        yield Records(rows)
-    return None
-
-
-def newest_first(listing: Listing, since: datetime | None) -> Walk:
-    """Read a list sorted by its key, descending, until a row is older than `since` (Q35).
-
-    A row that changes meanwhile moves to the front, behind our back: its key is then later than
-    the bookmark that is returned, so the next run reads it.
-
-    Raises:
-        As `changed`.
-    """
-    return Keyed(listing, until=since).walk()
 
 
 def merged(walks: Sequence[Walk], since: datetime | None) -> Walk:

@@ -27,9 +27,7 @@ from tap_qonto.pagination.pages import SECOND, Query, Records
 from tap_qonto.pagination.readers import (
     changed,
     changed_unsorted,
-    counted,
     held_back,
-    newest_first,
     whole,
 )
 from tap_qonto.streams.client import BARE, Params, QontoListing, QontoStream
@@ -112,9 +110,9 @@ class UpdatedStream(QontoStream):
             lambda: by_key(()),
             *self.smaller(by_key),
             lambda: changed_unsorted(listing(*changes, created), since),
-            lambda: counted(listing(*changes, ("sort_by", ""))),
+            lambda: whole(listing(*changes, ("sort_by", ""))),
             lambda: whole(listing(created)),
-            lambda: counted(listing(*BARE)),
+            lambda: whole(listing(*BARE)),
         )
 
     def filter_on_changes(self, since: datetime | None) -> Params:
@@ -144,9 +142,9 @@ class UpdatedAnyOrderStream(UpdatedStream):
         return self.accepted(
             lambda: by_key(()),
             *self.smaller(by_key),
-            lambda: counted(QontoListing(self, context, fetch, (*changes, ("sort_by", "")))),
+            lambda: whole(QontoListing(self, context, fetch, (*changes, ("sort_by", "")))),
             lambda: whole(QontoListing(self, context, fetch)),
-            lambda: counted(QontoListing(self, context, fetch, BARE)),
+            lambda: whole(QontoListing(self, context, fetch, BARE)),
         )
 
 
@@ -169,23 +167,23 @@ class RecentFirstStream(QontoStream):
             changes = ((self.since_param, timestamp(since - SECOND)),)
         since = since - self.again if since else None
 
-        def listing(more: Params, field: str | None) -> QontoListing:
+        def listing(more: Params, field: str) -> QontoListing:
             found = QontoListing(self, context, fetch, more)
-            found.sort_field, found.is_descending = field or "", True
+            found.sort_field, found.is_sorted, found.is_descending = field, True, True
             return found
 
-        def filtered(field: str | None) -> Walk:
+        def filtered(field: str) -> Walk:
             return changed_unsorted(listing(changes, field), since)
 
         def newest(more: Params = ()) -> Walk:
-            return newest_first(listing(more, self.replication_key), since)
+            return changed(listing(more, self.replication_key), since)
 
         fields = ("created_at", self.replication_key) if self.since_param else ()
         return self.accepted(
             *(functools.partial(filtered, field) for field in fields),
             newest,
             *self.smaller(newest),
-            lambda: counted(QontoListing(self, context, fetch, BARE)),
+            lambda: whole(QontoListing(self, context, fetch, BARE)),
         )
 
 

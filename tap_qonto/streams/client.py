@@ -18,7 +18,8 @@ from tap_qonto.api.contract import CONTRACT, UNKNOWN_FIELDS, derived_facts, endp
 from tap_qonto.api.responses import Request, is_error
 from tap_qonto.errors import RequestDenied, RequestFailed, RequestRejected
 from tap_qonto.pagination.pages import Listing, Observed, Page, Query, page_of
-from tap_qonto.pagination.readers import counted, first_accepted, whole
+from tap_qonto.pagination.readers import whole
+from tap_qonto.pagination.ways import first_accepted
 from tap_qonto.settings import STATUSES
 from tap_qonto.sync.moments import moment_of, timestamp
 from tap_qonto.sync.rows import row_shaper
@@ -32,7 +33,7 @@ if t.TYPE_CHECKING:
 
     from tap_qonto.api.prefetch import Fetch
     from tap_qonto.pagination.pages import Walk
-    from tap_qonto.pagination.readers import Way
+    from tap_qonto.pagination.ways import Way
     from tap_qonto.sync.fit import Kind
 
 Params = tuple[tuple[str, t.Any], ...]
@@ -138,9 +139,9 @@ class QontoStream(PartitionedStream):
             return QontoListing(self, context, fetch, (*extra, *more), **facts)
 
         return self.accepted(
-            lambda: whole(listing()) if listing().sort_field else counted(listing()),
+            lambda: whole(listing()),
             *self.smaller(lambda more: whole(listing(more))),
-            lambda: counted(listing(BARE)),
+            lambda: whole(listing(BARE)),
         )
 
     def accepted(self, *ways: Way) -> Walk:
@@ -253,11 +254,12 @@ class QontoListing(Listing):
         self._apart_by = apart_by
         asked = {**stream.params, **dict(extra)}
         self.sort_field, _, direction = str(asked.get("sort_by") or "").partition(":")
+        self.is_sorted = bool(self.sort_field)
         self.is_descending = direction == "desc"
         self.can_open = filters[0] is not None
-        self.size = min(stream.page_size, asked.get("per_page") or stream.page_size)
-        self.expected = expected
-        self.observed = stream.observed
+        self.observed, self.expected = stream.observed, expected
+        sizes = (stream.page_size, asked.get("per_page"), self.observed.size)
+        self.size = min(filter(None, sizes))
         self._is_bare = asked.get("per_page") == ""
 
     def request(self, query: Query) -> Request:
@@ -294,7 +296,7 @@ class QontoListing(Listing):
 
     def key(self, row: Record) -> datetime | None:
         """The moment that the list is sorted by."""
-        return self._stream.key(row, self.sort_field) if self.sort_field else None
+        return self._stream.key(row, self.sort_field)
 
     def apart(self, since: datetime, until: datetime) -> Listing | None:
         """The rows whose key lies between, sorted by the stream's second key."""

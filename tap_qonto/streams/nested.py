@@ -20,11 +20,7 @@ from tap_qonto.errors import (
     RequestRejected,
 )
 from tap_qonto.pagination.pages import Page, Query, Records, ask
-from tap_qonto.pagination.readers import (
-    counted,
-    merged,
-    whole,
-)
+from tap_qonto.pagination.readers import merged, whole
 from tap_qonto.streams.bases import UpdatedStream
 from tap_qonto.streams.client import BARE, PLAIN, Params, QontoListing, QontoStream
 
@@ -251,7 +247,7 @@ class PerRowStream(QontoStream):
                 asked += 1
                 try:
                     yield from self.accepted(
-                        functools.partial(whole if listing.sort_field else counted, listing),
+                        functools.partial(whole, listing),
                         functools.partial(self._plainly, context, fetch, row),
                     )
                 except RequestDenied as error:
@@ -278,7 +274,7 @@ class PerRowStream(QontoStream):
         )
 
     def _plainly(self, context: Mapping[str, t.Any], fetch: Fetch, row: Record) -> Walk:
-        return counted(self._listing(context, fetch, row, BARE))
+        return whole(self._listing(context, fetch, row, BARE))
 
 
 class PerCurrencyStream(QontoStream):
@@ -316,7 +312,7 @@ class PerCurrencyStream(QontoStream):
         rejected = {}
         for currency, listing in lists.items():
             try:
-                yield from counted(listing)
+                yield from whole(listing)
             except RequestRejected as error:  # Q43
                 rejected[currency] = error
         for currency, rejection in rejected.items():

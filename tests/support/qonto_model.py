@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from tap_qonto.errors import RequestFailed, RequestRejected
-from tap_qonto.pagination.keyed import Unsorted
 from tap_qonto.pagination.pages import Listing, Observed, Page, Query, Walk, page_of
+from tap_qonto.pagination.ways import Unsorted
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -77,7 +77,7 @@ class ModelListing(Listing):
     ) -> None:
         self.model, self.view, self._key = model, view, key
         self.can_open = key == "updated_at" and not view.descending
-        self.is_descending = view.descending
+        self.is_sorted, self.is_descending = key is not None, view.descending
         self.observed = observed or Observed()
         self.sent: dict[Query, Page | RequestRejected | None] = {}
         self.filtered: datetime | None = None  # by another key than the list is sorted by
@@ -318,7 +318,8 @@ class Model:
     ) -> ModelListing:
         view = View(order, status, descending)
         listing = ModelListing(self, view, key=key, observed=observed)
-        listing.size, listing.filtered = size, filtered
+        listing.size = min(size, listing.observed.size or size)
+        listing.filtered = filtered
         return listing
 
     def answer(self, query: Query, listing: ModelListing) -> Page:

@@ -1,0 +1,45 @@
+"""Several ways to read one list: the next, where Qonto refuses one or ignores its order."""
+
+from __future__ import annotations
+
+import typing as t
+
+from tap_qonto.errors import RequestRejected
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tap_qonto.pagination.pages import Observed, Walk
+
+Way: t.TypeAlias = "Callable[[], Walk]"
+
+
+class Unsorted(Exception):  # noqa: N818 - what the list is
+    """The list does not come in the order that was asked for, or rows lack its key."""
+
+
+def first_accepted(ways: Sequence[Way], observed: Observed, told: Callable[[], None]) -> Walk:
+    """Read in the first of `ways` that Qonto accepts and whose order is what it should be.
+
+    The best way comes first, the plainest last. Those that were refused are not tried again by
+    other partitions of the stream; `told` is called when another way is found.
+
+    Raises:
+        RequestRejected, Unsorted: of the last way.
+    """
+    refused = False
+    first, last = min(observed.way, len(ways) - 1), len(ways) - 1
+    for number in range(first, len(ways)):
+        try:
+            upto = yield from ways[number]()
+        except (RequestRejected, Unsorted) as error:
+            if number == last:
+                raise
+            # unsorted may be this partition alone
+            refused = refused or isinstance(error, RequestRejected)
+        else:
+            if refused and number > observed.way:
+                observed.way = number
+                told()
+            return upto
+    return None
