@@ -32,7 +32,7 @@ def by_count(listing: Listing, window: Query | None = None) -> Walk:
     seen: set[Hashable] = set()  # while `count` was told
     count: int | None = None
     idle = passes = 0
-    while passes < PASSES and idle < IDLE:
+    while passes < PASSES and idle < IDLE and (count or not passes):
         known, former, given, of_pass = len(handed), count, 0, set[t.Any]()
         size = listing.size - 13 * passes % (listing.size // 2 + 1)
         query = (window or Query())._replace(number=1, size=size)

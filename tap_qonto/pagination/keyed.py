@@ -30,7 +30,7 @@ from datetime import datetime, timedelta, timezone
 from tap_qonto.errors import RequestFailed
 from tap_qonto.pagination.counted import by_count
 from tap_qonto.pagination.pages import MARGIN, SECOND, Observed, Query, Records, ask, is_last, named
-from tap_qonto.pagination.plan import DEPTH, Plan
+from tap_qonto.pagination.plan import DEPTH, OVERLAP, Plan
 from tap_qonto.pagination.ways import Unsorted, first_accepted
 
 if t.TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Keyed:
         self._reached: datetime | None = None
         self._sees_all = since is not None or not listing.can_open
         self._misses = 0
-        self._is_beyond = False  # is the last row that was read later than the start?
+        self._is_beyond = False  # are the last rows that were read later than the start?
 
     def walk(self) -> Walk:
         """Hand over every row from `since` on; return the bookmark, None if there is none.
@@ -152,7 +152,8 @@ class Keyed:
         self._misses += 1
         if keys and (self._reached is None or self._before(self._reached, keys[-1])):
             self._reached, self._misses = keys[-1], 0
-        self._is_beyond = bool(page.keys and page.keys[-1] and page.keys[-1] > self._start)
+        last = page.keys[-OVERLAP:]
+        self._is_beyond = bool(last) and all(key and key > self._start for key in last)
 
     def _new(self, page: Page) -> list[Row]:
         """The rows of a page that overlap none of the last pages, or changed since."""

@@ -165,18 +165,19 @@ def ask(listing: Listing, query: Query) -> Page:
 def is_last(listing: Listing, query: Query, page: Page) -> bool:
     """Does the list end with this page? Looks behind a short page where nothing tells.
 
-    Notes the size of full pages where Qonto gives fewer rows than were asked for.
+    Notes the size of full pages where Qonto gives another number of rows than was asked for.
     """
-    ends, is_short = page.is_last, 0 < len(page.rows) < query.size
-    if ends is None and is_short:
+    ends, length = page.is_last, len(page.rows)
+    if ends is None and 0 < length < query.size:
         behind = ask(listing, query._replace(number=query.number + 1))
         ends = not behind.rows
-        if not ends and named(listing, behind.rows).keys() <= named(listing, page.rows).keys():
-            return query.number == 1 and (page.total or 0) <= len(page.rows)  # it comes again
+        again = named(listing, behind.rows).keys() <= named(listing, page.rows).keys()
+        if again and len(behind.rows) >= length:  # numbers tell nothing
+            return query.number == 1 and (page.total or 0) <= length
     elif ends is None:
         ends = not page.rows and query.number == 1
-    if not ends and is_short and query.number == 1:
-        listing.size = listing.observed.size = len(page.rows)
+    if not ends and query.number == 1 and 0 < length != query.size:
+        listing.size = listing.observed.size = length
     return ends
 
 

@@ -84,8 +84,8 @@ def test_a_volume_in_a_container_is_known_to_survive(tmp_path: Path) -> None:
     if not can(*NAMESPACE, "mount", "--bind", str(tmp_path), str(tmp_path)):
         pytest.skip("this machine lets nobody mount in a namespace of their own")
     code = (
-        "import sys, pathlib, tap_qonto.auth.token_store as tokens\n"
-        "print(tokens.survives(pathlib.Path(sys.argv[1]) / 'sessions.db'))"
+        "import sys, pathlib\nfrom tap_qonto.auth.place import survives\n"
+        "print(survives(pathlib.Path(sys.argv[1]) / 'sessions.db'))"
     )
     probe = [sys.executable, "-c", code, str(tmp_path)]
     verdicts = [
