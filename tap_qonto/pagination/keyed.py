@@ -60,6 +60,7 @@ class Keyed:
         self._reached: datetime | None = None
         self._sees_all = since is not None or not listing.can_open
         self._misses = 0
+        self._is_lost = False  # did the last page tell nothing new, where it should?
         self._is_beyond = False  # are the last rows that were read later than the start?
 
     def walk(self) -> Walk:
@@ -88,7 +89,7 @@ class Keyed:
                     plan.forward(query, page, ties)
                     is_filled = ties >= max(listing.size, len(page.rows)) - 1 > 0
                 else:
-                    self._misses += 1
+                    self._misses, self._is_lost = self._misses + 1, True
                     plan.back()
                     is_filled = bool(keys) and keys[0] == self._reached and not self._can_open()
                 if is_filled and (self._is_windowed or goes_on):
@@ -150,8 +151,9 @@ class Keyed:
                 )
             self._reached = self._plan.opened = None
         self._misses += 1
+        self._is_lost = query.end > self._plan.offset  # else others have reached further already
         if keys and (self._reached is None or self._before(self._reached, keys[-1])):
-            self._reached, self._misses = keys[-1], 0
+            self._reached, self._misses, self._is_lost = keys[-1], 0, False
         last = page.keys[-OVERLAP:]
         self._is_beyond = bool(last) and all(key and key > self._start for key in last)
 
@@ -210,8 +212,9 @@ class Keyed:
 
     def _wants_window(self, ties: int) -> bool:
         """Did rows leave, repeats a key much, does the page number tell nothing, or is it deep?"""
-        is_lost = self._misses > 0 and not self._is_beyond
-        return is_lost or 4 * ties > self._listing.size or self._plan.offset >= DEPTH
+        repeats = 4 * ties > self._listing.size and not self._plan.is_ahead
+        is_deep = self._plan.offset >= DEPTH
+        return (self._is_lost and not self._is_beyond) or repeats or is_deep
 
     def _equal(self, key: datetime) -> Walk:
         """Read the rows of one key that fills a page: by another key, or by their count.

@@ -22,8 +22,8 @@ class Plan:
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
         self._queries: deque[Query] = deque()
-        self._overlap = self._lately = OVERLAP
-        self._total = 0
+        self._overlap = float(OVERLAP)
+        self._total = self._ties = 0
         self._ahead, self._growth = 0.0, 1.0  # pages: at most, and more for each that went on
         self.opened: datetime | None = None
         """The lower bound of the window; None: the whole list."""
@@ -33,15 +33,19 @@ class Plan:
     def open(self, key: datetime) -> None:
         """Begin a window a second before `key`: keys may be shown rounded, and bounds cut."""
         self._forget()
-        self.opened, self.offset, self._total = key - SECOND, 0, 0
+        self.opened = key - SECOND
+        self.offset = self._total = self._ties = 0
 
     def following(self) -> Query:
         """Return the next query; send others ahead, as far as the count goes."""
         queries = self._queries
-        if not queries:
-            queries.append(self._overlapping(self.offset))
+        if not queries or queries[0].start >= self.offset - self._ties:  # or it begins too late
+            self._ahead /= 2 if queries else 1
+            queries.appendleft(
+                self._overlapping(self.offset, max(int(self._overlap), self._ties + 1))
+            )
         while queries[-1].end < min(self._total, DEPTH) and len(queries) <= self._ahead:
-            query = self._overlapping(queries[-1].end)
+            query = self._overlapping(queries[-1].end, int(self._overlap))
             if not self._listing.ahead(query):
                 break
             queries.append(query)
@@ -49,33 +53,38 @@ class Plan:
 
     def forward(self, query: Query, page: Page, ties: int) -> None:
         """Go on behind `page`, of whose rows `ties` have the last key."""
-        size = self._listing.size
-        self.offset, self._total = query.start + len(page.rows), page.total or 0
+        self.offset = max(self.offset, query.start + len(page.rows))
+        self._total, self._ties = page.total or 0, ties
         self._ahead += self._growth
-        self._lately = max(OVERLAP, min(ties + 1, size // 4), self._lately - 1)
-        self._overlap = max(ties + 1, self._lately)
-        if 4 * self._overlap > size:  # what was sent ahead begins too late
+        size = self._listing.size
+        self._overlap = max(OVERLAP, min(ties + 1, size // 4), self._overlap - 0.1)
+        if ties > size / (2 if self._queries else 4):  # a window opened anew reaches further
             self._ahead = 0
             self._forget()
 
     def back(self) -> None:
         """Step back, as rows left: overlap by more from now on, and send fewer ahead."""
-        self._lately = self._overlap = min(2 * self._lately, self._listing.size // 4 or 1)
+        self._overlap = min(2 * self._overlap, self._listing.size // 4 or 1)
         self._ahead, self._growth = len(self._queries) / 2, 0.05
         self.offset = max(0, self.offset - (self._listing.size // 2 or 1))
         self._forget()
+
+    @property
+    def is_ahead(self) -> bool:
+        """Are pages on their way?"""
+        return bool(self._queries)
 
     def _forget(self) -> None:
         self._queries.clear()
         self._listing.forget()
 
-    def _overlapping(self, offset: int) -> Query:
+    def _overlapping(self, offset: int, overlap: int) -> Query:
         """Choose size and number of the page that reaches furthest and begins early enough.
 
         Pages begin at multiples of their size: of all sizes, some border lies just before the row
         wanted. With too much overlap none may reach beyond `offset`; then less has to do.
         """
-        size, overlap = self._listing.size, min(self._overlap, self._listing.size - 1)
+        size, overlap = self._listing.size, min(overlap, self._listing.size - 1)
         while offset:
             start = max(0, offset - overlap)
             end, best = max(((start // one + 1) * one, one) for one in range(1, size + 1))
