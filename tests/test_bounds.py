@@ -78,6 +78,30 @@ def test_a_slow_reader_is_never_followed_by_more_pages_than_the_window(
     assert meter.most <= 2 * WINDOW + THREADS + 1
 
 
+@pytest.mark.parametrize(("length", "most"), [(100, 24), (10_000_000, 3), (100_000_000, 1)])
+def test_fewer_pages_are_ahead_where_they_are_large(length: int, most: int) -> None:
+    content, counts = b"x" * length, list[int]()
+
+    def request(number: int) -> Request:
+        return Request("x", None, "/v2/x", (("page", str(number)),))
+
+    def walk(fetch: Fetch) -> Iterator[t.Any]:
+        fetch(request(0))  # tells how large pages are
+        while fetch.ahead(request(1 + len(counts))):
+            counts.append(1)
+        yield len(counts)
+
+    ahead = Reading(
+        [(0, walk)],
+        lambda asked: Response(asked, content, None),
+        threads=16,
+        room=WINDOW,
+        weigh=lambda _: 1,
+    )
+    assert [*ahead.read(0)] == [most]
+    ahead.close()
+
+
 @pytest.mark.usefixtures("own_threads")
 def test_nothing_is_sent_after_the_end_and_no_thread_stays() -> None:
     meter = Meter()

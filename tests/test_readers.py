@@ -558,6 +558,79 @@ def test_rows_of_one_key_are_read_in_whatever_order_they_come(ties: int) -> None
     assert model.requests < 70
 
 
+def in_peace_again(model: Model, target: dict[int, Row], bookmark: datetime | None) -> None:
+    """The next run, when nothing moves any more, brings what is lacking."""
+    model.settle()
+    assert read(by_change(model, 100, bookmark), target, bookmark).ended
+    assert not model.lacking(target)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_rows_that_show_late_are_covered_by_the_margin(seed: int) -> None:
+    """300 seconds after their key: the bookmark stays ten minutes behind."""
+    model = Model(
+        rows=300, seed=seed, behaviour=Behaviour(lag=300), churn=Churn(edits=1, inserts=1), pace=5
+    )
+    target: dict[int, Row] = {}
+    bookmark: datetime | None = None
+    for _ in range(3):
+        bookmark = read(by_change(model, 100, bookmark), target, bookmark).bookmark
+        model.now += timedelta(seconds=60)
+    in_peace_again(model, target, bookmark)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_key_that_is_shown_in_whole_seconds_loses_nothing(seed: int) -> None:
+    model = Model(
+        rows=300,
+        seed=seed,
+        behaviour=Behaviour(fraction=False, lower="exclusive"),
+        churn=Churn(edits=3, deletes=0.3),
+        pace=0.05,
+    )
+    target: dict[int, Row] = {}
+    bookmark: datetime | None = None
+    for stop in (2, 3, None):
+        walk = by_change(model, 20, bookmark)
+        bookmark = read(walk, target, bookmark, stop_after=stop).bookmark
+    in_peace_again(model, target, bookmark)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_count_that_is_capped_behind_servers_that_lag_loses_nothing(seed: int) -> None:
+    model = Model(
+        rows=600,
+        seed=seed,
+        behaviour=Behaviour(count="low", replicas=5),
+        churn=Churn(edits=1, deletes=0.1),
+    )
+    target: dict[int, Row] = {}
+    outcome = read(by_change(model, 50, None), target)
+    assert outcome.ended
+    in_peace_again(model, target, outcome.bookmark)
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_rows_without_a_key_are_read_though_the_list_grows(place: str) -> None:
+    rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(900)))]
+    lonely: list[Row] = [{"id": 10_000 + n, "updated_at": None} for n in range(3)]
+    listing = listing_of(rows)
+    rows[:] = lonely + rows if place == "first" else rows + lonely
+    respond, asked = listing.respond, 0
+
+    def growing(query: Query) -> Page:
+        nonlocal asked
+        asked += 1
+        if asked % 20 == 0:  # at each request no count would ever fit: that fails aloud
+            fresh = {"id": 20_000 + len(rows), "updated_at": BEGIN - timedelta(seconds=1)}
+            rows.insert(len(rows) - 3 * (place == "last"), fresh)
+        return respond(query)
+
+    listing.respond = growing
+    found = {row["id"] for row in emitted(in_some_way(listing))}
+    assert found >= {10_000, 10_001, 10_002, *range(900)}
+
+
 def test_an_end_that_nothing_tells_takes_one_look_behind_it() -> None:
     asked = 0
 

@@ -9,6 +9,7 @@ import threading
 import time
 import tracemalloc
 import typing as t
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from email.utils import format_datetime
@@ -384,6 +385,41 @@ def test_a_good_answer_shows_that_the_api_lives() -> None:
         for _ in range(20):
             transport.send(ASKED)
             time.sleep(0.01)
+
+
+def test_an_endpoint_that_is_broken_for_all_is_given_up_for_all_and_no_other_is() -> None:
+    patience = QUICK._replace(endpoint_after=0.0)
+
+    def broken(call: Call) -> t.Any:
+        return reply(status=500) if "/v2/labels" in call.target else reply()
+
+    def labels_of(number: int) -> Request:
+        return replace(ASKED, organization_id=f"org-{number}")
+
+    with sending(broken, patience=patience) as (transport, wire):
+        for number in range(patience.endpoint_tries):
+            with pytest.raises(RequestFailed, match="500"):
+                transport.send(labels_of(number))
+            transport.send(Request("teams", "org-1", "/v2/teams"))
+        sent = len(wire.calls)
+        for number in range(100):  # nobody waits for it, and nothing is sent
+            with pytest.raises(RequestFailed, match="given up"):
+                transport.send(labels_of(number))
+        assert len(wire.calls) == sent
+        transport.send(Request("teams", "org-1", "/v2/teams"))
+
+
+def test_an_endpoint_that_is_broken_for_one_organization_is_tried_for_the_others() -> None:
+    patience = QUICK._replace(endpoint_after=0.0)
+
+    def broken(call: Call) -> t.Any:
+        return reply(status=500 if call.headers["x-qonto-organization-id"] == "org-0" else 200)
+
+    with sending(broken, patience=patience) as (transport, _):
+        for _ in range(2 * patience.endpoint_tries):
+            with pytest.raises(RequestFailed, match="500"):
+                transport.send(replace(ASKED, organization_id="org-0"))
+        transport.send(ASKED)
 
 
 def test_a_port_where_nobody_listens_is_named_by_the_address() -> None:
