@@ -7,10 +7,10 @@ RUN := $(VENV)/bin/python -m
 LOCK ?= constraints.txt
 unexport PYTHONDONTWRITEBYTECODE  # Meltano and the tap start three times as fast with bytecode kept
 
-.PHONY: help demo test test-slow test-all test-floors lint format bench build lock clean
+.PHONY: help demo test test-slow test-all test-floors test-dependent lint format bench build lock clean
 
 help:  ## Show this list
-	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed-demo  ## Read a little Qonto on localhost into DuckDB, with real Meltano
 	@$(RUN) demo.show
@@ -23,11 +23,11 @@ test-slow: $(VENV)/installed-all  ## Run the slow tests: real Meltano, Postgres,
 
 test-all: test test-slow  ## Run every test
 
-# Those quick tests that meet the dependencies: all of them would take twice as long. Python 3.10 by
-# preference: the lowest versions of some have no wheels for the newest Python.
-FLOORS := tests/session/test_tokens.py tests/session/test_renewal.py tests/session/test_ways.py \
+# Those quick tests that meet the dependencies: all of them would take twice as long.
+DEPENDENT := tests/session/test_tokens.py tests/session/test_renewal.py tests/session/test_ways.py \
 	tests/session/test_places.py tests/session/test_cli_session.py tests/session/test_cli_login.py \
 	tests/test_transport.py tests/test_settings.py tests/test_inputs.py tests/files/test_store.py
+# Python 3.10 by preference: the lowest versions of some have no wheels for the newest Python.
 FLOORS_PYTHON ?= $(firstword $(foreach name,python3.10 python3.11 python3.12,$(shell \
 	command -v $(name))) $(VENV)/bin/python)
 
@@ -35,7 +35,10 @@ test-floors: $(VENV)/installed-all  ## Run quick tests on the lowest versions th
 	$(RUN) uv venv --quiet --clear --python $(FLOORS_PYTHON) $(VENV)-floors
 	$(RUN) uv pip install --quiet --python $(VENV)-floors --resolution lowest-direct \
 		--editable '.[postgres,files]' --group test
-	$(VENV)-floors/bin/python -m pytest -n auto $(ARGS) $(FLOORS)
+	$(VENV)-floors/bin/python -m pytest -n auto $(ARGS) $(DEPENDENT)
+
+test-dependent: $(VENV)/installed-test  ## Run the quick tests that meet the dependencies
+	$(RUN) pytest -n auto $(ARGS) $(DEPENDENT)
 
 lint: $(VENV)/installed-all  ## Check style, format and types
 	$(RUN) ruff check

@@ -8,8 +8,6 @@ import pytest
 from taps import catalog_of, every, keyed, named, read, truth, warehouse
 from three import CATALOG, STREAMS, assert_whole, granted_little
 
-from tap_qonto.streams import STREAMS as DECLARED
-
 if t.TYPE_CHECKING:
     from three import Config
 
@@ -227,31 +225,3 @@ def test_matched_transactions_are_objects_in_whichever_form_they_come(
     rows = {row["id"]: row["matched_transactions"] for row in outcome.rows("supplier_invoices")}
     assert [one for one in rows[old] if one] == [{"transaction_id": "t1"}]
     assert rows[new] == [match]
-
-
-# -- every behaviour of lists that the demo has a name for, for all streams ----------------------
-
-HISTORIES = {"bank_account_balances", "transaction_counts", "user_organizations", "files"}
-LISTS = sorted({one.name for one in DECLARED} - HISTORIES - {"organization"})
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(f"end-{how}" for how in ("refused", "missing")),
-        *(f"size-{how}" for how in ("refused", "capped")),
-        *("meta-missing", "meta-counts", "count-capped", "sort-ignored"),
-        *(f"filter-{how}" for how in ("refused", "ignored")),
-        *("includes-refused", "status-single"),
-    ],
-)
-def test_however_lists_are_answered_every_row_is_read(
-    qonto: Server, config: Config, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setattr(qonto.options, "deepest", 4)
-    qonto.options.odd = frozenset([name])
-    outcome = read(config(start_date="2020-01-01"), catalog=catalog_of(*LISTS))
-    assert outcome.code == 0, outcome.log
-    for stream in LISTS:
-        rows = [row for one in every(qonto) for row in truth(qonto, stream, one)]
-        assert set(warehouse(stream, outcome)) == set(keyed(stream, rows)), stream

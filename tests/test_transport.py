@@ -398,7 +398,7 @@ def test_an_endpoint_that_is_broken_for_all_is_given_up_for_all_and_no_other_is(
 
     with sending(broken, patience=patience) as (transport, wire):
         for number in range(patience.endpoint_tries):
-            with pytest.raises(RequestFailed, match="500|given up"):
+            with pytest.raises(RequestFailed, match=r"500|given up"):
                 transport.send(labels_of(number))
             transport.send(Request("teams", "org-1", "/v2/teams"))
         sent = len(wire.calls)
