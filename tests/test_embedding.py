@@ -109,6 +109,7 @@ def test_a_second_sync_goes_on_from_the_state_of_the_first(qonto: Server, config
     assert 0 < again < read / 2
 
 
+@pytest.mark.slow
 def test_a_stream_by_itself_ends_as_the_whole_does(
     qonto: Server, config: Config, second: str
 ) -> None:

@@ -293,6 +293,7 @@ for _ in range(300):
 """
 
 
+@pytest.mark.slow
 def test_threads_that_meet_a_type_for_the_first_time_do_not_crash_the_process() -> None:
     """They did: a segmentation fault, and no word in the log."""
     done = subprocess.run([sys.executable, "-c", MEET], capture_output=True, check=False)

@@ -206,6 +206,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_no_half_file_under_its_name(tmp_path: Path) -> None:
     whole = 0
     for attempt in range(6):
@@ -237,6 +238,7 @@ for number in range(60):
 """
 
 
+@pytest.mark.slow
 def test_several_runs_at_once_do_each_other_no_harm(tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(

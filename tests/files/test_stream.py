@@ -131,6 +131,7 @@ def test_a_statement_that_was_told_is_not_read_again_from_the_store(reading: Rea
     assert reading(file_kinds=["statement"]).rows("files") == []
 
 
+@pytest.mark.slow
 def test_a_file_whose_row_was_lost_is_told_without_a_download(reading: Reading) -> None:
     first = reading(keep_state=False)
     second = reading()
@@ -138,6 +139,7 @@ def test_a_file_whose_row_was_lost_is_told_without_a_download(reading: Reading) 
     assert told(second) == told(first)
 
 
+@pytest.mark.slow
 def test_a_full_table_tells_every_file_each_time_and_forgets_none(reading: Reading) -> None:
     config = {**reading.config, "emit_activate_version_messages": True}
     chosen = catalog(config, "files")
@@ -171,6 +173,7 @@ def test_a_dead_link_is_asked_for_anew(reading: Reading) -> None:
     assert "signature" not in outcome.out + outcome.log
 
 
+@pytest.mark.slow
 def test_what_cannot_be_fetched_is_reported_and_tried_again(reading: Reading) -> None:
     quotes = {key for key in reading.truth() if key[1] == "quote"}
     reading.qonto.files.faults.add("status", status=500, times=4 * len(quotes) - 1)
@@ -184,6 +187,7 @@ def test_what_cannot_be_fetched_is_reported_and_tried_again(reading: Reading) ->
     assert told(first, second).keys() == reading.stored().keys() == quotes
 
 
+@pytest.mark.slow
 def test_what_is_gone_is_skipped_named_and_tried_again(reading: Reading) -> None:
     organization = reading.qonto.bank.organizations[0].id
     (id_, *_) = [
@@ -205,6 +209,7 @@ def test_with_on_denied_fail_what_is_gone_fails_the_run(reading: Reading) -> Non
     assert reading(on_denied="fail", file_kinds=["quote"]).code == 1
 
 
+@pytest.mark.slow
 def test_a_certified_copy_that_comes_later_is_fetched_then(reading: Reading) -> None:
     reading()
     bank, organization = reading.qonto.bank, reading.qonto.bank.organizations[0].id
@@ -236,6 +241,7 @@ def test_a_certified_copy_that_comes_later_is_fetched_then(reading: Reading) -> 
     assert reading.stored()[key].name == "certified.pdf"
 
 
+@pytest.mark.slow
 def test_kinds_that_are_left_out_are_not_looked_for_until_they_are_wanted(
     reading: Reading,
 ) -> None:
@@ -251,6 +257,7 @@ def test_kinds_that_are_left_out_are_not_looked_for_until_they_are_wanted(
     assert told(first, second).keys() == reading.stored().keys() == reading.truth().keys()
 
 
+@pytest.mark.slow
 def test_another_folder_gets_every_file_though_the_state_is_kept(
     reading: Reading, tmp_path: Path
 ) -> None:
@@ -275,6 +282,7 @@ def test_with_more_missing_than_the_state_holds_the_bookmark_stays(
     assert told(outcome).keys() == {one for one in reading.truth() if one[1].startswith("tr")}
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_be_written_fails_the_stream_alone(reading: Reading) -> None:
     reading.folder.mkdir()
     for one in reading.qonto.bank.organizations:

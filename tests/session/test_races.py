@@ -58,6 +58,7 @@ def shared(
     return lambda **others: settings(**more, **others)
 
 
+@pytest.mark.slow
 @DATABASES
 def test_thirty_processes_on_an_expired_token_make_one_refresh(
     server: TokenServer, shared: Callable[..., Settings]

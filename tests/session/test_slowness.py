@@ -83,6 +83,7 @@ def test_an_answer_after_half_a_minute_is_waited_for(
     assert server.refreshes == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_grace")
 def test_an_attempt_that_outlasted_the_grace_is_repeated_once(
     server: TokenServer, session: Settings
