@@ -81,19 +81,18 @@ class Keyed:
                     self._begin(page)
                 keys = self._settled(page)
                 ties = keys.count(keys[-1]) if keys else 0
+                is_filled = ties >= max(listing.size, len(page.rows)) - 1 > 0
                 if goes_on := query.number == 1 or self._goes_on(page, keys):
                     self._move(query, page, keys)
                     yield Records(self._new(page), self.bookmark())
                     if self._ends(query, page, keys):
                         return self.bookmark(ended=True)
                     plan.forward(query, page, ties)
-                    is_filled = ties >= max(listing.size, len(page.rows)) - 1 > 0
                 else:
                     self._misses, self._is_lost = self._misses + 1, True
                     plan.back()
-                    is_filled = bool(keys) and keys[0] == self._reached and not self._can_open()
-                if is_filled and (self._is_windowed or goes_on):
-                    yield from self._equal(keys[-1] if goes_on else keys[0])
+                if is_filled and (goes_on or keys[-1] == self._reached):
+                    yield from self._equal(keys[-1])
                 elif self._wants_window(ties) and self._can_open():
                     plan.open(t.cast("datetime", self._reached))
         finally:
