@@ -7,6 +7,7 @@ import subprocess
 import typing as t
 from decimal import Decimal
 
+import psycopg
 import pytest
 import sameness
 from postgres import running_postgres
@@ -67,6 +68,8 @@ def loader(
     del run  # has begun the project's settings for this test
     if request.param == "target-postgres":
         url: str = request.getfixturevalue("postgres")
+        with psycopg.connect(url, autocommit=True) as connection:  # what another test left
+            connection.execute("DROP SCHEMA IF EXISTS qonto CASCADE")
         project.env["TARGET_POSTGRES_SQLALCHEMY_URL"] = url.replace(":", "+psycopg:", 1)
         yield request.param, lambda: sameness.from_postgres(url, "qonto")
     elif request.param == "target-jsonl":
