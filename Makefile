@@ -26,7 +26,8 @@ test-all: test test-slow  ## Run every test
 # Those quick tests that meet the dependencies: all of them would take twice as long.
 DEPENDENT := tests/session/test_tokens.py tests/session/test_renewal.py tests/session/test_ways.py \
 	tests/session/test_places.py tests/session/test_cli_session.py tests/session/test_cli_login.py \
-	tests/test_transport.py tests/test_settings.py tests/test_inputs.py tests/files/test_store.py
+	tests/test_transport.py tests/test_retries.py tests/test_refusals.py tests/test_settings.py \
+	tests/test_inputs.py tests/test_masks.py tests/files/test_store.py
 # Python 3.10 by preference: the lowest versions of some have no wheels for the newest Python.
 FLOORS_PYTHON ?= $(firstword $(foreach name,python3.10 python3.11 python3.12,$(shell \
 	command -v $(name))) $(VENV)/bin/python)
