@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import typing as t
 from pathlib import Path
@@ -25,6 +26,12 @@ __all__ = [
     "second",
     "without_waiting",
 ]
+
+
+def pytest_configure() -> None:
+    """Where this was started in the background, SIGINT is ignored, and would be by every child."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
