@@ -6,6 +6,7 @@ import typing as t
 
 from tap_qonto.api.contract import endpoints
 from tap_qonto.streams import STREAMS
+from tap_qonto.streams.bases import OneRowStream
 
 STATUSES = ("pending", "completed", "declined", "reversed")
 
@@ -48,7 +49,7 @@ def lists() -> list[List]:
             params["source"] = "EUR"
         search = getattr(stream, "search", None)
         envelope = endpoint.envelope
-        many = isinstance(endpoint.example.get(envelope or ""), list)
+        many = not issubclass(stream, OneRowStream)
         found.append(
             List(
                 stream.name,
