@@ -2,8 +2,9 @@
 
 One page is one response, and whole. If there are several, rows may move between two of them, and
 there is one proof left: as many different rows as Qonto counts, on pages that all tell the same
-count. A list that does not add up is read again with pages of other sizes, which cut it at other
-places; what came is kept. What this can't see: a row that leaves while another one comes.
+count, and of which the last pass gave no more. A list that does not add up is read again with pages
+of other sizes, which cut it at other places; what came is kept. Without a count nothing is proven.
+What this can't see: a row that leaves while another one comes.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Page(t.NamedTuple):
     """None: the response does not tell, or tells what does not fit its rows."""
     date: datetime | None
     keys: Sequence[datetime | None] = ()
-    """The sort keys of the rows; filled in by `ask`, so that each is read once."""
+    """The sort keys of the rows, if the list has one; filled in by `ask`, each read once."""
 
 
 class Records(t.NamedTuple):
@@ -146,7 +146,7 @@ def _number(value: t.Any) -> int | None:
 
 
 def ask(listing: Listing, query: Query) -> Page:
-    """Ask for a page and read its keys.
+    """Ask for a page and, if the list is sorted by them, read its keys.
 
     A refusal (400, 404, 422) of a page behind an accepted one is an empty page: the end of the
     list, or as far as it can be read.
@@ -159,7 +159,7 @@ def ask(listing: Listing, query: Query) -> Page:
         return Page([], None, is_last=None, date=None)
     if query.number == 1 and len(page.rows) == listing.expected:
         page = page._replace(is_last=page.is_last is not False)
-    return page._replace(keys=[*map(listing.key, page.rows)])
+    return page._replace(keys=[*map(listing.key, page.rows)]) if listing.is_sorted else page
 
 
 def is_last(listing: Listing, query: Query, page: Page) -> bool:

@@ -39,11 +39,12 @@ class Plan:
     def following(self) -> Query:
         """Return the next query; send others ahead, as far as the count goes."""
         queries = self._queries
-        if not queries or queries[0].start >= self.offset - self._ties:  # or it begins too late
-            self._ahead /= 2 if queries else 1
-            queries.appendleft(
-                self._overlapping(self.offset, max(int(self._overlap), self._ties + 1))
-            )
+        is_late = bool(queries) and queries[0].start >= self.offset - self._ties
+        if is_late:  # it begins among rows of one key: ask for a page between
+            self._ahead /= 2
+        if is_late or not queries:
+            overlap = max(int(self._overlap), self._ties + 1)
+            queries.appendleft(self._overlapping(self.offset, overlap))
         while queries[-1].end < min(self._total, DEPTH) and len(queries) <= self._ahead:
             query = self._overlapping(queries[-1].end, int(self._overlap))
             if not self._listing.ahead(query):
