@@ -230,18 +230,25 @@ def in_peace_again(model: Model, target: dict[int, Row], bookmark: datetime | No
     assert not model.lacking(target)
 
 
+def in_runs(model: Model, size: int, stops: tuple[int | None, ...], pause: float) -> None:
+    """Run after run, each from the bookmark of the one before; stopped, or to its end."""
+    target: dict[int, Row] = {}
+    bookmark: datetime | None = None
+    for stop in stops:
+        bookmark = read(
+            by_change(model, size, bookmark), target, bookmark, stop_after=stop
+        ).bookmark
+        model.now += timedelta(seconds=pause)
+    in_peace_again(model, target, bookmark)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_rows_that_show_late_are_covered_by_the_margin(seed: int) -> None:
     """300 seconds after their key: the bookmark stays ten minutes behind."""
     model = Model(
         rows=300, seed=seed, behaviour=Behaviour(lag=300), churn=Churn(edits=1, inserts=1), pace=5
     )
-    target: dict[int, Row] = {}
-    bookmark: datetime | None = None
-    for _ in range(3):
-        bookmark = read(by_change(model, 100, bookmark), target, bookmark).bookmark
-        model.now += timedelta(seconds=60)
-    in_peace_again(model, target, bookmark)
+    in_runs(model, 100, stops=(None, None, None), pause=60)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -253,12 +260,7 @@ def test_a_key_that_is_shown_in_whole_seconds_loses_nothing(seed: int) -> None:
         churn=Churn(edits=3, deletes=0.3),
         pace=0.05,
     )
-    target: dict[int, Row] = {}
-    bookmark: datetime | None = None
-    for stop in (2, 3, None):
-        walk = by_change(model, 20, bookmark)
-        bookmark = read(walk, target, bookmark, stop_after=stop).bookmark
-    in_peace_again(model, target, bookmark)
+    in_runs(model, 20, stops=(2, 3, None), pause=0)
 
 
 @pytest.mark.parametrize("seed", range(10))
