@@ -49,13 +49,17 @@ LATEST = datetime.max.replace(tzinfo=timezone.utc)
 class Keyed:
     """Reads one list from `since` on, or, if it descends, no further than to `since`."""
 
-    def __init__(self, listing: Listing, since: datetime | None = None) -> None:
+    def __init__(
+        self, listing: Listing, since: datetime | None = None, *, grows: bool = True
+    ) -> None:
+        """`grows`: the next run reads what has a key later than the start of this walk."""
         self.upto: datetime | None = None
         """Up to when the list is complete at its end: Qonto's first response, less `MARGIN`."""
         self._listing, self._since, self._plan = listing, since, Plan(listing)
         self._before = operator.gt if listing.is_descending else operator.lt
         self._recent: deque[dict[Hashable, Row]] = deque(maxlen=RECENT)
         self._first: Page | None = None
+        self._grows = grows and not listing.is_descending
         self._start = self._late = LATEST
         self._reached: datetime | None = None
         self._sees_all = since is not None or not listing.can_open
@@ -81,17 +85,19 @@ class Keyed:
                     self._begin(page)
                 keys = self._settled(page)
                 ties = keys.count(keys[-1]) if keys else 0
-                is_filled = ties >= max(listing.size, len(page.rows)) - 1 > 0
-                if goes_on := query.number == 1 or self._goes_on(page, keys):
+                if query.number == 1 or self._goes_on(page, keys):
                     self._move(query, page, keys)
                     yield Records(self._new(page), self.bookmark())
                     if self._ends(query, page, keys):
                         return self.bookmark(ended=True)
                     plan.forward(query, page, ties)
+                    is_filled = ties >= max(listing.size, len(page.rows)) - 1 > 0
                 else:
                     self._misses, self._is_lost = self._misses + 1, True
                     plan.back()
-                if is_filled and (goes_on or keys[-1] == self._reached):
+                    is_filled = ties >= query.size > 1 and keys[-1] == self._reached
+                    is_filled = is_filled and not self._can_open()
+                if is_filled:
                     yield from self._equal(keys[-1])
                 elif self._wants_window(ties) and self._can_open():
                     plan.open(t.cast("datetime", self._reached))
@@ -118,7 +124,7 @@ class Keyed:
         self._first = page
         if page.date:
             self.upto = page.date - MARGIN
-        if page.date and not self._listing.is_descending:
+        if page.date and self._grows:
             self._start = page.date - FRESH
             self._late = max(page.date + SECOND, self._listing.now())  # a clock may be behind
 
@@ -225,7 +231,7 @@ class Keyed:
         listing, since, until = self._listing, key - SECOND, key + 2 * SECOND
         listing.forget()
         others = listing.apart(since, until)
-        ways: list[Way] = [Keyed(others).walk] if others else []
+        ways: list[Way] = [Keyed(others, grows=False).walk] if others else []
         ways.append(lambda: by_count(listing, Query(since=since, until=until)))
         ways.append(lambda: by_count(listing, Query(since=since)))
         for rows, _ in first_accepted(ways, Observed(), lambda: None):

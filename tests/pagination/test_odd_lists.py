@@ -223,6 +223,18 @@ def test_rows_of_one_key_are_read_in_whatever_order_they_come(ties: int) -> None
     assert model.requests < 70
 
 
+def test_rows_of_one_key_with_neighbours_within_a_second_are_read() -> None:
+    """A window begins a second early, so the first page of it never begins in the key."""
+    model = Model(rows=900)
+    for number, identity in enumerate(sorted(model.state)):
+        model.now = BEGIN + timedelta(milliseconds=50 * (number > 5) + 46 * (number > 72))
+        model.edit(identity)
+    model.settle()
+    target: dict[int, Row] = {}
+    assert read(changed(model.listing(), None), target).ended
+    assert not model.lacking(target)
+
+
 def in_peace_again(model: Model, target: dict[int, Row], bookmark: datetime | None) -> None:
     """The next run, when nothing moves any more, brings what is lacking."""
     model.settle()
@@ -275,6 +287,21 @@ def test_a_count_that_is_capped_behind_servers_that_lag_loses_nothing(seed: int)
     outcome = read(by_change(model, 50, None), target)
     assert outcome.ended
     in_peace_again(model, target, outcome.bookmark)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_clock_that_is_behind_hides_no_gap_among_rows_of_one_moment(seed: int) -> None:
+    """Rows of one key are read by another; those look as if they came after the start."""
+    model = Model(
+        rows=300,
+        seed=seed,
+        tied=1,
+        behaviour=Behaviour(date="behind"),
+        churn=Churn(edits=3),
+    )
+    target: dict[int, Row] = {}
+    bookmark = read(by_change(model, 100, None), target).bookmark
+    in_peace_again(model, target, bookmark)
 
 
 @pytest.mark.parametrize("place", ["first", "last"])
