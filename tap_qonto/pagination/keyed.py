@@ -86,7 +86,7 @@ class Keyed:
                 keys = self._settled(page)
                 ties = keys.count(keys[-1]) if keys else 0
                 if query.number == 1 or self._goes_on(page, keys):
-                    self._move(query, page, keys)
+                    self._move(query, page, keys, ties)
                     yield Records(self._new(page), self.bookmark())
                     if self._ends(query, page, keys):
                         return self.bookmark(ended=True)
@@ -145,7 +145,7 @@ class Keyed:
             return self._reached is not None and self._before(keys[0], self._reached)
         return bool(page.rows) and self._is_beyond
 
-    def _move(self, query: Query, page: Page, keys: list[datetime]) -> None:
+    def _move(self, query: Query, page: Page, keys: list[datetime], ties: int) -> None:
         """Move `reached` to the last key of a page that goes on from it."""
         observed, lowest = self._listing.observed, min(filter(None, page.keys), default=None)
         if query.since and lowest and lowest < query.since - SECOND:  # Q33
@@ -156,7 +156,9 @@ class Keyed:
                 )
             self._reached = self._plan.opened = None
         self._misses += 1
-        self._is_lost = query.end > self._plan.offset  # else others have reached further already
+        # one page may end among rows of one key; or others have reached further already
+        is_among = ties > 1 and self._misses == 1
+        self._is_lost = query.end > self._plan.offset and not is_among
         if keys and (self._reached is None or self._before(self._reached, keys[-1])):
             self._reached, self._misses, self._is_lost = keys[-1], 0, False
         last = page.keys[-OVERLAP:]

@@ -58,7 +58,8 @@ class Plan:
         self._total, self._ties = page.total or 0, ties
         self._ahead += self._growth
         size = self._listing.size
-        self._overlap = max(OVERLAP, min(ties + 1, size // 4), self._overlap - 0.1)
+        usual = min(2 * ties + 1, size // 4)  # a page ends anywhere among the rows of one key
+        self._overlap = max(OVERLAP, self._overlap + (usual - self._overlap) / 10)
         if ties > size / (2 if self._queries else 4):  # a window opened anew reaches further
             self._ahead = 0
             self._forget()

@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import re
 import typing as t
+from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
 
-from tap_qonto.sync.moments import calendar_date, is_usual_date, is_usual_timestamp, utc
+from tap_qonto.sync.moments import calendar_date, utc
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tap_qonto.api.contract import Schema
 
-Checks = t.Sequence[tuple[str, "Callable[[t.Any], t.Any]"]]
 Kind = t.Literal["new", "hidden", "converted", "date", "misfit", "key", "item"]
 
 MISFIT = object()
@@ -278,8 +278,10 @@ _USUAL: dict[str, t.Any] = {
     "integer": t.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)],
     "number": int | Decimal,
     "boolean": bool,
+    "date": date,
+    "date-time": t.Annotated[datetime, msgspec.Meta(tz=True)],
 }
-_CONDITIONS = {"date-time": is_usual_timestamp, "date": is_usual_date}
+_LENGTHS = (20, 24, 27)  # of timestamps as they should leave, `…Z`: whole seconds, milli-, micro-
 
 
 def usual(schema: Schema, dropped: Iterable[str] = ()) -> Callable[[dict[str, t.Any]], bool]:
@@ -329,7 +331,7 @@ def _type(schema: Schema) -> t.Any:
     elif "x-integer" in schema:
         found = _USUAL[kind] | t.Annotated[str, msgspec.Meta(pattern=r"(?a)\A-?\d{1,18}\Z")]
     else:
-        found = _USUAL[kind]
+        found = _USUAL[schema.get("format") or kind]
     return found | None if "null" in types else found
 
 
@@ -341,29 +343,27 @@ def _finish(schema: Schema, dropped: Iterable[str] = ()) -> Callable[[t.Any], bo
     properties: dict[str, Schema] = schema.get("properties", {})
     gone = [*dropped, *(name for name, field in properties.items() if "x-secret" in field)]
     whole = [name for name, field in properties.items() if "x-integer" in field]
-    conditions = [
-        (name, _CONDITIONS[field["format"]])
-        for name, field in properties.items()
-        if field.get("format") in _CONDITIONS
-    ]
+    moments = [name for name, field in properties.items() if field.get("format") == "date-time"]
     found = {name: _finish(field) for name, field in properties.items() if name not in gone}
     below = [(name, inner) for name, inner in found.items() if inner]
-    is_nothing = not (gone or whole or below or conditions)
-    return None if is_nothing else _finishing(gone, conditions, whole, below)
+    is_nothing = not (gone or whole or below or moments)
+    return None if is_nothing else _finishing(gone, moments, whole, below)
 
 
 def _finishing(
     gone: Sequence[str],
-    conditions: Checks,
+    moments: Sequence[str],
     whole: Sequence[str],
-    below: Checks,
+    below: Sequence[tuple[str, Callable[[t.Any], bool]]],
 ) -> Callable[[dict[str, t.Any]], bool]:
 
     def finish(row: dict[str, t.Any]) -> bool:
         for name in gone:
             row.pop(name, None)
-        for name, is_right in conditions:
-            if (value := row.get(name)) is not None and not is_right(value):
+        for name in moments:  # msgspec knows that it is one, but not that it is in UTC
+            if (value := row.get(name)) is not None and not (
+                value[-1] == "Z" and value[10] == "T" and len(value) in _LENGTHS
+            ):
                 return False
         for name in whole:
             if type(value := row.get(name)) is str:
