@@ -80,6 +80,8 @@ class Keyed:
         try:
             while self._misses <= PATIENCE:
                 query = plan.following()
+                if plan.is_new:  # meanwhile other lists of a merged walk go on
+                    yield Records([])
                 page = ask(listing, query)
                 if self._first is None:
                     self._begin(page)

@@ -29,6 +29,8 @@ class Plan:
         """The lower bound of the window; None: the whole list."""
         self.offset = 0
         """Rows of the window before the next page."""
+        self.is_new = False
+        """Was the query that follows sent just now, not ahead?"""
 
     def open(self, key: datetime) -> None:
         """Begin a window a second before `key`: keys may be shown rounded, and bounds cut."""
@@ -37,14 +39,16 @@ class Plan:
         self.offset = self._total = self._ties = 0
 
     def following(self) -> Query:
-        """Return the next query; send others ahead, as far as the count goes."""
+        """Return the next query, which is sent; send others ahead, as far as the count goes."""
         queries = self._queries
         is_late = bool(queries) and queries[0].start >= self.offset - self._ties
         if is_late:  # it begins among rows of one key: ask for a page between
             self._ahead /= 2
-        if is_late or not queries:
+        self.is_new = is_late or not queries
+        if self.is_new:
             overlap = max(int(self._overlap), self._ties + 1)
             queries.appendleft(self._overlapping(self.offset, overlap))
+            self._listing.ahead(queries[0])
         while queries[-1].end < min(self._total, DEPTH) and len(queries) <= self._ahead:
             query = self._overlapping(queries[-1].end, int(self._overlap))
             if not self._listing.ahead(query):

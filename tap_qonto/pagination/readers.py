@@ -9,7 +9,7 @@ they raise: `Unsorted`, or `RequestFailed` where it is not proven that no row is
 from __future__ import annotations
 
 import typing as t
-from datetime import datetime, timezone
+from collections import deque
 
 from tap_qonto.pagination.counted import by_count
 from tap_qonto.pagination.keyed import Keyed
@@ -17,8 +17,7 @@ from tap_qonto.pagination.pages import Listing, Records, Row, Walk
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
+    from datetime import datetime
 
 
 def changed(listing: Listing, since: datetime | None) -> Walk:
@@ -51,20 +50,21 @@ def whole(listing: Listing) -> Walk:
 
 
 def merged(walks: Sequence[Walk], since: datetime | None) -> Walk:
-    """Read several lists as one: the one that is furthest behind goes on.
+    """Read several lists as one, a page of each in turn: while one waits, the others go on.
 
     The bookmark is the lowest of all, so that a run can stop at any row.
     """
     uptos: dict[int, datetime | None] = dict.fromkeys(range(len(walks)), since)
-    open_walks = dict(enumerate(walks))
-    while open_walks:
-        number = min(open_walks, key=lambda one: uptos[one] or EARLIEST)
+    turns = deque(enumerate(walks))
+    while turns:
+        number, walk = turns.popleft()
         try:
-            rows, uptos[number] = next(open_walks[number])
+            rows, upto = next(walk)
         except StopIteration as end:
             uptos[number] = end.value
-            del open_walks[number]
         else:
+            uptos[number] = upto or uptos[number]
+            turns.append((number, walk))
             yield Records(rows, lowest(uptos.values()))
     return lowest(uptos.values())
 

@@ -147,9 +147,12 @@ class PerAccountStream(UpdatedStream):
         """
         account = ("bank_account_id", context["bank_account_id"])
 
+        def listing(*asked: str) -> QontoListing:
+            return QontoListing(self, context, fetch, (account, ("status[]", asked), *PLAIN))
+
         def first(*asked: str) -> Page:
-            listing = QontoListing(self, context, fetch, (account, ("status[]", asked), *PLAIN))
-            return ask(listing, Query(size=listing.size))
+            one = listing(*asked)
+            return ask(one, Query(size=one.size))
 
         try:
             page = first(*statuses)
@@ -157,6 +160,9 @@ class PerAccountStream(UpdatedStream):
                 return True
             if not page.rows or page.total is None:
                 return None
+            for status in statuses:
+                one = listing(status)
+                one.ahead(Query(size=one.size))
             totals = [first(status).total for status in statuses]
         except RequestRejected:
             accepted = self._each_accepted(statuses, first)

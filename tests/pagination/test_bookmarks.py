@@ -10,6 +10,7 @@ from lists import (
     STATUSES,
     Row,
     Told,
+    emitted,
     minutes,
 )
 from qonto_model import BEGIN, Behaviour, Model, read
@@ -139,4 +140,4 @@ def test_an_error_of_a_request_leaves_the_walk() -> None:
         held_back(changed(Told(page), None), lambda _: None, lambda _: False),
     ):
         with pytest.raises(RequestFailed, match="no"):
-            next(walk)
+            emitted(walk)

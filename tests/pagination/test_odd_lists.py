@@ -57,7 +57,7 @@ def test_a_row_that_changed_without_a_new_key_is_handed_over_as_it_is_last() -> 
     rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(150)))]
     listing = listing_of(rows)
     walk = changed(listing, None)
-    first = next(walk)
+    first = next(records for records in walk if records.rows)
     rows[99] = {**rows[99], "status": "approved"}  # the last row of the page, and first of the next
     assert first.rows[-1]["id"] == 99
     assert {"id": 99, "updated_at": rows[99]["updated_at"], "status": "approved"} in emitted(walk)
@@ -118,7 +118,7 @@ def test_a_descending_list_is_read_no_further_than_to_the_bookmark() -> None:
     since = BEGIN - timedelta(minutes=250)
     outcome = read(changed(model.listing(descending=True), since), target)
     assert outcome.bookmark == BEGIN - MARGIN
-    assert model.requests <= 4
+    assert model.requests <= 5  # three pages, and what was sent ahead
     assert {i for i, row in model.state.items() if row["updated_at"] >= since} <= target.keys()
 
 
