@@ -1,1 +1,8 @@
 """Ratios: the tap against a plain SDK tap, two peers and the limit, in one run. `make bench`."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(
+    str(Path(__file__).parents[1] / "tests/support")
+)  # what tests share is used here too

@@ -12,9 +12,10 @@ import random
 import time
 import typing as t
 
+from qonto_model import Behaviour, Churn, Model, read
+
 from tap_qonto.pagination.pages import Query, Records
 from tap_qonto.pagination.readers import changed
-from tests.support.qonto_model import Behaviour, Churn, Model, read
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,11 @@ from __future__ import annotations
 import typing as t
 
 import psycopg
+from postgres import running_postgres
+from postgres_lists import CHANGES, PLANS, InPostgres, ids, table
 
 from benchmarks.drift import pages
 from tap_qonto.pagination.readers import changed
-from tests.support.postgres import running_postgres
-from tests.support.postgres_lists import CHANGES, PLANS, InPostgres, ids, table
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

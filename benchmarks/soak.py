@@ -23,9 +23,10 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from sameness import differences, from_duckdb, served
+
 from demo.project import FOREIGN, Project
 from demo.server import Server, running
-from tests.support.sameness import differences, from_duckdb, served
 
 LOADER = "target-duckdb"
 EDITED = ("transactions", "client_invoices", "supplier_invoices", "clients", "sepa_transfers")

@@ -91,7 +91,7 @@ def test_a_store_that_dies_with_the_container_is_told_of_before_the_seed_is_spen
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    # whether a place survives is tested with real mounts in test_tokens
+    # whether a place survives is tested with real mounts in test_places
     monkeypatch.setattr(refresh, "survives", lambda _: False)
     spent_before: list[int] = []
     caplog.handler.addFilter(

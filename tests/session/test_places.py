@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tap_qonto.auth.place import survives
 from tap_qonto.auth.refresh import open_store
 from tap_qonto.auth.token_store import TokenStore
 from tap_qonto.errors import SettingsError, StoreError
@@ -151,3 +152,28 @@ def test_a_store_is_its_owners_alone_under_any_umask(tmp_path: Path, umask: str)
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     made = {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.rglob("*")}
     assert made == {"a": 0o700, "b": 0o700, "s.db": 0o600, "s.db.lock": 0o600}
+
+
+@pytest.mark.parametrize("place", ["/dev/null/store", "/proc/nothing/store"])
+def test_a_place_that_cannot_be_written_is_one_sentence(place: str) -> None:
+    lock = store(f"sqlite:///{place}/sessions.db").locked()
+    with pytest.raises(StoreError, match=r"can't be locked: .*TAP_QONTO_TOKEN_STORE"), lock:
+        pass
+
+
+def test_a_home_directory_may_be_written_with_a_tilde() -> None:
+    assert store("sqlite:///~/x.db").path == Path.home() / "x.db"
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_mount(), reason="no tmpfs at /dev/shm here")
+def test_a_place_in_memory_is_known_not_to_survive() -> None:
+    assert not survives(Path("/dev/shm/sessions.db"))
+
+
+def test_a_containers_own_disk_is_known_not_to_survive(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if tmp_path.is_relative_to("/dev/shm") or os.path.ismount("/tmp"):
+        pytest.skip("the temporary folder is a mount of its own here")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert not survives(tmp_path / "sessions.db")

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 import typing as t
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -21,12 +20,12 @@ from sessions import age, ask, open_session
 from token_server import MARK, TokenServer
 
 from tap_qonto.auth import token_store
-from tap_qonto.auth.place import survives
 from tap_qonto.auth.token_store import Session, Stored, TokenStore, fingerprint
 from tap_qonto.errors import SettingsError, StoreError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tap_qonto.settings import Settings
 
@@ -379,31 +378,5 @@ def test_a_missing_driver_names_the_extra() -> None:
     assert "pip install -e '.[postgres]' in the clone" in done.stdout
 
 
-@pytest.mark.parametrize("place", ["/dev/null/store", "/proc/nothing/store"])
-def test_a_place_that_cannot_be_written_is_one_sentence(place: str) -> None:
-    lock = store_in(Path(place)).locked()
-    with pytest.raises(StoreError, match=r"can't be locked: .*TAP_QONTO_TOKEN_STORE"), lock:
-        pass
-
-
-def test_a_home_directory_may_be_written_with_a_tilde() -> None:
-    store = TokenStore("sqlite:///~/x.db", issuer="", client_id="", client_secret="")
-    assert store.path == Path.home() / "x.db"
-
-
 def test_nothing_secret_shows_in_a_repr() -> None:
     assert MARK not in repr(Stored(now=0, session=SESSION))
-
-
-@pytest.mark.skipif(not Path("/dev/shm").is_mount(), reason="no tmpfs at /dev/shm here")
-def test_a_place_in_memory_is_known_not_to_survive() -> None:
-    assert not survives(Path("/dev/shm/sessions.db"))
-
-
-def test_a_containers_own_disk_is_known_not_to_survive(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    if tmp_path.is_relative_to("/dev/shm") or os.path.ismount("/tmp"):
-        pytest.skip("the temporary folder is a mount of its own here")
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-    assert not survives(tmp_path / "sessions.db")

@@ -1,196 +1,36 @@
-"""Files: how fast, how much memory, and what faults cost. `python -m benchmarks.files`.
+"""What faults cost.
 
-Measured are whole runs of the real tap, as a process, against the demo server, which waits before
-each file as a host far away would. The plain loop is the one that one writes with `requests`: the
-pages of transactions with their receipts, and a `requests.get` for each link.
-
-With `--faults` each fault strikes a run; the run is repeated with its last STATE until it ends
-well (at most `RUNS` times), then once more in peace. Lost is a file of Qonto's that the folder
-then lacks, or a row of one that was never sent; half is one that holds anything but what Qonto has.
+Each fault strikes a run; the run is repeated with its last STATE until it ends well (at most
+`RUNS` times), then once more in peace. Lost is a file of Qonto's that the folder then lacks, or a
+row of one that was never sent; half is one that holds anything but what Qonto has.
 """
 
 from __future__ import annotations
 
-import argparse
-import functools
 import json
 import random
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-import requests
-
-from benchmarks import measure
-from demo.data.embeds import FILES, SIGNATURE
+from benchmarks.files.tap import Tap
 from demo.files import every
 from demo.server import Server, running
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-TAP = str(Path(sys.executable).with_name("tap-qonto"))
-LATENCY = 0.15  # seconds before each answer, Qonto's and the files'
-SIZE = 100_000  # bytes of a file
-PLAIN = 200  # files that the plain loop reads: its rate does not hang on how many there are
 RUNS = 5
 HOSTILE = (
     "../../../../../etc/passwd", "..", "/etc/cron.d/x", "C:\\Windows\\x.pdf", "CON", "a\x00b.pdf",
     "x" * 500 + ".pdf", "\u202efdp.exe", ".ssh/authorized_keys", "receipt.pdf#1", "", "a\nb",
     "%2e%2e%2fx.pdf", "-rf", "aux.pdf ", "😀" * 99,
 )  # fmt: skip
-
-
-# --- speed and memory
-
-
-def fill(server: Server, files: int) -> str:
-    """Add transactions with a receipt each to the first organization; return its id."""
-    organization = server.bank.organizations[0]
-    for number in range(files):
-        id_ = organization.uid("benchmark", number)
-        receipt = {
-            "id": id_,
-            "created_at": "2026-01-01T00:00:00.000Z",
-            "file_name": f"receipt-{number}.pdf",
-            "file_size": str(SIZE),
-            "file_content_type": "application/pdf",
-            "url": f"{FILES}/attachments/{id_}.pdf?bytes={SIZE}&signature={SIGNATURE}",
-            "probative_attachment": {"status": "unavailable"},
-        }
-        server.bank.add_transactions(organization.id, attachment_ids=[id_], attachments=[receipt])
-    server.clock.advance(3600)  # so that the next run has none of them to look at again
-    server.consent([organization.id])
-    return organization.id
-
-
-def plain(server: Server, organization_id: str, folder: Path, files: int) -> float:
-    """Files per second of the plain loop."""
-    headers = {
-        "Authorization": f"Bearer {server.issue()['access_token']}",
-        "X-Qonto-Organization-Id": organization_id,
-    }
-    account = server.bank.by_id[organization_id].accounts[0].id
-    wanted: dict[str, t.Any] = {"bank_account_id": account, "includes[]": "attachments"}
-    began, done, page = time.monotonic(), 0, 1
-    while True:
-        url = f"{server.url}/v2/transactions"
-        answer = requests.get(url, {**wanted, "page": page}, headers=headers, timeout=60).json()
-        for row in answer["transactions"]:
-            for one in row["attachments"]:
-                content = requests.get(one["url"], timeout=60).content
-                (folder / f"{one['id']}-{one['file_name']}").write_bytes(content)
-                done += 1
-                if done == files:
-                    return done / (time.monotonic() - began)
-        page = answer["meta"]["next_page"]
-
-
-class Tap:
-    """The tap, with its files in `folder`, and the requests that each run made."""
-
-    def __init__(self, server: Server, folder: Path, **settings: t.Any) -> None:
-        self.server, self.folder = server, folder
-        self.kept = folder / "files"
-        config = server.config(
-            token_store=f"sqlite:///{folder}/store.db", files=str(self.kept), **settings
-        )
-        (folder / "config.json").write_text(json.dumps(config))
-        self._command = [TAP, "--config", str(folder / "config.json")]
-        catalog = json.loads(
-            subprocess.check_output([*self._command, "--discover"], stderr=subprocess.DEVNULL)
-        )
-        for stream in catalog["streams"]:
-            for one in stream["metadata"]:
-                if not one["breadcrumb"]:
-                    one["metadata"]["selected"] = stream["tap_stream_id"] == "files"
-        (folder / "catalog.json").write_text(json.dumps(catalog))
-        self._command += ["--catalog", str(folder / "catalog.json")]
-
-    def command(self, state: t.Any = None) -> list[str]:
-        """The command line of a run that goes on from `state`."""
-        if state is None:
-            return self._command
-        (self.folder / "state.json").write_text(json.dumps(state))
-        return [*self._command, "--state", str(self.folder / "state.json")]
-
-    def timed(self, state: t.Any = None) -> tuple[measure.Measured, int, int]:
-        """Run; (what it cost, requests to Qonto, downloads)."""
-        before = len(self.server.requests), len(self.server.files.requests)
-        cost = measure.run(self.command(state))
-        after = len(self.server.requests), len(self.server.files.requests)
-        return cost, after[0] - before[0], after[1] - before[1]
-
-    def state(self) -> t.Any:
-        """The last STATE of one more run."""
-        out = subprocess.check_output(self.command(), stderr=subprocess.DEVNULL)
-        found = [json.loads(line) for line in out.splitlines() if b'"STATE"' in line]
-        return found[-1]["value"]
-
-
-def speed(files: int, plain_files: int) -> bool:
-    """Print the table of speed; whether the aim is met."""
-    kinds = ["transaction_attachment"]
-    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
-    data: dict[str, t.Any] = {
-        "organizations": 2,
-        "transactions": 0,
-        "gates": False,
-        "now": yesterday,
-    }
-    print("| | files | seconds | files/s | peak MB | requests to Qonto | downloads |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
-    rates = {}
-    for count in sorted({files // 10, files}):
-        with (
-            tempfile.TemporaryDirectory() as name,
-            running(**data) as qonto,
-        ):
-            folder = Path(name)
-            organization_id = fill(qonto, count)
-            qonto.options.latency = qonto.options.file_latency = LATENCY
-            tap = Tap(qonto, folder, file_kinds=kinds)
-            show = functools.partial(_show, tap)
-            rates["tap"] = show("first run", count, *tap.timed())
-            if count < files:
-                continue
-            show("state lost", count, *tap.timed())
-            state = tap.state()
-            show("next run", count, *tap.timed(state))
-            (folder / "plain").mkdir()
-            rates["plain"] = plain(qonto, organization_id, folder / "plain", plain_files)
-            seconds = plain_files / rates["plain"]
-            print(
-                f"| plain loop | {plain_files:,} | {seconds:.1f} | {rates['plain']:.1f} | | | "
-                f"{plain_files:,} |"
-            )
-    ratio = rates["tap"] / rates["plain"]
-    print(f"\n{ratio:.1f} times as fast as the plain loop (aim: 10).")
-    return ratio >= 10
-
-
-def _show(
-    tap: Tap, name: str, files: int, cost: measure.Measured, asked: int, downloads: int
-) -> float:
-    kept = sum(1 for one in tap.kept.rglob("*") if one.is_file())
-    assert kept == files, f"{kept} of {files} files"
-    rate = files / cost.wall
-    print(
-        f"| tap-qonto, {name} | {files:,} | {cost.wall:.1f} | {rate:.1f} | {cost.peak:.0f} | "
-        f"{asked} | {downloads:,} |",
-        flush=True,
-    )
-    return rate
-
-
-# --- faults
 
 
 @dataclass
@@ -395,23 +235,3 @@ def faults(tries: int, only: str) -> bool:
             flush=True,
         )
     return is_well
-
-
-def main() -> None:
-    """Print one of the tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.files", description=__doc__)
-    parser.add_argument("--files", type=int, default=2000, help="default: 2000")
-    parser.add_argument("--plain-files", type=int, default=PLAIN, help=f"default: {PLAIN}")
-    parser.add_argument("--faults", action="store_true", help="what faults cost instead")
-    parser.add_argument("--tries", type=int, default=3, help="of each fault (default: 3)")
-    parser.add_argument("--only", default="", help="faults whose name has this in it")
-    given = parser.parse_args()
-    if given.faults:
-        is_well = faults(given.tries, given.only)
-    else:
-        is_well = speed(given.files, given.plain_files)
-    sys.exit(not is_well)
-
-
-if __name__ == "__main__":
-    main()

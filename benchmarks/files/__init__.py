@@ -1,0 +1,1 @@
+"""Files: how fast, how much memory, and what faults cost. `python -m benchmarks.files`."""
