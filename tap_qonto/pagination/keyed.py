@@ -75,7 +75,7 @@ class Keyed:
             RequestFailed: it can't be proven that no row is missing.
         """
         listing, plan = self._listing, self._plan
-        if self._since and self._is_windowed:
+        if self._since and self._plan.is_windowed:
             plan.open(self._since)
         try:
             while self._misses <= PATIENCE:
@@ -86,26 +86,28 @@ class Keyed:
                 if self._first is None:
                     self._begin(page)
                 keys = self._settled(page)
-                ties = keys.count(keys[-1]) if keys else 0
+                query = self._as_heeded(query, page)
                 if query.number == 1 or self._goes_on(page, keys):
-                    self._move(query, page, keys, ties)
-                    yield Records(self._new(page), self.bookmark())
+                    rows = [] if self._is_known(page) else self._new(page)
+                    self._move(query, page, keys)
+                    yield Records(rows, self.bookmark())
                     if self._ends(query, page, keys):
                         return self.bookmark(ended=True)
-                    plan.forward(query, page, ties)
+                    ties = keys.count(t.cast("datetime", self._reached))
+                    plan.forward(query, page, ties, self._reached)
                     is_filled = ties >= max(listing.size, len(page.rows)) - 1 > 0
                 else:
                     self._misses, self._is_lost = self._misses + 1, True
                     plan.back()
-                    is_filled = ties >= query.size > 1 and keys[-1] == self._reached
-                    is_filled = is_filled and not self._can_open()
+                    ties = keys.count(t.cast("datetime", self._reached))
+                    is_filled = ties >= query.size > 1 and not plan.can_open(self._reached)
                 if is_filled:
                     yield from self._equal(keys[-1])
-                elif self._wants_window(ties) and self._can_open():
+                elif self._wants_window() and plan.can_open(self._reached):
                     plan.open(t.cast("datetime", self._reached))
         finally:
             listing.forget()
-        if not self._is_windowed:
+        if not self._plan.is_windowed:
             raise Unsorted
         raise RequestFailed(
             "the list changes faster than it can be read, has no stable order, or ignores page "
@@ -147,22 +149,34 @@ class Keyed:
             return self._reached is not None and self._before(keys[0], self._reached)
         return bool(page.rows) and self._is_beyond
 
-    def _move(self, query: Query, page: Page, keys: list[datetime], ties: int) -> None:
-        """Move `reached` to the last key of a page that goes on from it."""
+    def _is_known(self, page: Page) -> bool:
+        """Were all rows of this page handed over before, so that it tells nothing?"""
+        last = page.keys[-1] if page.keys else None
+        return bool(last and self._reached and self._before(last, self._reached))
+
+    def _as_heeded(self, query: Query, page: Page) -> Query:
+        """Return the query that was answered: without its bound, where that is ignored (Q33)."""
         observed, lowest = self._listing.observed, min(filter(None, page.keys), default=None)
-        if query.since and lowest and lowest < query.since - SECOND:  # Q33
-            if observed.filters:
-                observed.filters = False
-                self._listing.warn(
-                    "Qonto ignores the filter on changes here: all rows are read each time"
-                )
-            self._reached = self._plan.opened = None
-        self._misses += 1
-        # one page may end among rows of one key; or others have reached further already
-        is_among = ties > 1 and self._misses == 1
-        self._is_lost = query.end > self._plan.offset and not is_among
+        if not (query.since and lowest and lowest < query.since - SECOND):
+            return query
+        if observed.filters:
+            observed.filters = False
+            self._listing.warn(
+                "Qonto ignores the filter on changes here: all rows are read each time"
+            )
+        self._reached = None
+        self._plan.open(None)
+        return query._replace(since=None, behind=0)
+
+    def _move(self, query: Query, page: Page, keys: list[datetime]) -> None:
+        """Move `reached` to the last key of a page that goes on from it."""
+        reaches = query.behind + query.end > self._plan.offset
         if keys and (self._reached is None or self._before(self._reached, keys[-1])):
             self._reached, self._misses, self._is_lost = keys[-1], 0, False
+        elif reaches or self._plan.is_new:  # else it was sent before others reached further
+            self._misses += 1
+            is_among = len(keys) > 1 and keys[-2] == self._reached  # rows of that key may go on
+            self._is_lost = reaches and not (is_among and self._misses == 1)
         last = page.keys[-OVERLAP:]
         self._is_beyond = bool(last) and all(key and key > self._start for key in last)
 
@@ -186,8 +200,8 @@ class Keyed:
         ended = ended or (len(last) == BEYOND and all(key and key > self._late for key in last))
         if listing.is_descending and self._since and keys:
             ended = ended or keys[-1] < self._since
-        is_long = query.start >= 10 * listing.size
-        if not self._sees_all and (is_long or (ended and self._plan.opened)):
+        is_long = query.behind + query.start >= 10 * listing.size
+        if not self._sees_all and (is_long or (ended and query.since)):
             self._look_behind()
         return ended
 
@@ -208,37 +222,27 @@ class Keyed:
 
     # -- windows -----------------------------------------------------------------------------
 
-    @property
-    def _is_windowed(self) -> bool:
-        """Can a window be opened at any key?"""
-        return self._listing.can_open and self._listing.observed.filters
-
-    def _can_open(self) -> bool:
-        """Would a window that begins at `reached` begin later than the one in hand?"""
-        opened, reached = self._plan.opened, self._reached
-        is_later = reached is not None and (opened is None or reached - SECOND > opened)
-        return self._is_windowed and is_later
-
-    def _wants_window(self, ties: int) -> bool:
-        """Did rows leave, repeats a key much, does the page number tell nothing, or is it deep?"""
-        repeats = 4 * ties > self._listing.size and not self._plan.is_ahead
-        is_deep = self._plan.offset >= DEPTH
-        return (self._is_lost and not self._is_beyond) or repeats or is_deep
+    def _wants_window(self) -> bool:
+        """Did rows leave, does the page number tell nothing, or is the window deep?"""
+        return (self._is_lost and not self._is_beyond) or self._plan.offset >= DEPTH
 
     def _equal(self, key: datetime) -> Walk:
         """Read the rows of one key that fills a page: by another key, or by their count.
 
-        Their neighbours within a second come with them, however bounds are cut.
+        Their neighbours within some seconds come with them, however bounds are cut.
         """
-        if not self._is_windowed:
+        if not self._plan.is_windowed:
             raise Unsorted
-        listing, since, until = self._listing, key - SECOND, key + 2 * SECOND
-        listing.forget()
-        others = listing.apart(since, until)
+        listing, since, until = self._listing, key - SECOND, key + 3 * SECOND
+        others, number = listing.apart(since, until), 0
         ways: list[Way] = [Keyed(others, grows=False).walk] if others else []
         ways.append(lambda: by_count(listing, Query(since=since, until=until)))
         ways.append(lambda: by_count(listing, Query(since=since)))
+        if not others:
+            self._plan.forget()
         for rows, _ in first_accepted(ways, Observed(), lambda: None):
+            number += len(rows)
             yield Records(rows, self.bookmark())
-        self._plan.open(until)
+        self._reached = until - SECOND  # bounds may be cut to whole seconds
+        self._plan.leap(number, self._reached)
         return None

@@ -27,6 +27,8 @@ class Query(t.NamedTuple):
     until: datetime | None = None
     number: int = 1
     size: int = 100
+    behind: int = 0
+    """Rows of the list before its window, as far as is known: for planning, not sent."""
 
     @property
     def start(self) -> int:

@@ -24,6 +24,7 @@ class Plan:
         self._queries: deque[Query] = deque()
         self._overlap = float(OVERLAP)
         self._total = self._ties = 0
+        self._reached: datetime | None = None
         self._ahead, self._growth = 0.0, 1.0  # pages: at most, and more for each that went on
         self.opened: datetime | None = None
         """The lower bound of the window; None: the whole list."""
@@ -32,65 +33,90 @@ class Plan:
         self.is_new = False
         """Was the query that follows sent just now, not ahead?"""
 
-    def open(self, key: datetime) -> None:
-        """Begin a window a second before `key`: keys may be shown rounded, and bounds cut."""
-        self._forget()
-        self.opened = key - SECOND
+    @property
+    def is_windowed(self) -> bool:
+        """Can a window be opened at any key?"""
+        return self._listing.can_open and self._listing.observed.filters
+
+    def can_open(self, key: datetime | None) -> bool:
+        """Would a window that begins at `key` begin later than the one in hand?"""
+        is_later = key is not None and (self.opened is None or key - SECOND > self.opened)
+        return self.is_windowed and is_later
+
+    def open(self, key: datetime | None) -> None:
+        """Begin a window a second before `key`: keys may be shown rounded, and bounds cut.
+
+        None: begin the whole list.
+        """
+        self.forget()
+        self.opened = key and key - SECOND
         self.offset = self._total = self._ties = 0
 
     def following(self) -> Query:
         """Return the next query, which is sent; send others ahead, as far as the count goes."""
         queries = self._queries
-        is_late = bool(queries) and queries[0].start >= self.offset - self._ties
-        if is_late:  # it begins among rows of one key: ask for a page between
-            self._ahead /= 2
+        begins = queries[0].start if queries else self.offset - int(self._overlap)
+        is_late = self.offset > 0 and begins >= self.offset - self._ties
         self.is_new = is_late or not queries
         if self.is_new:
-            overlap = max(int(self._overlap), self._ties + 1)
-            queries.appendleft(self._overlapping(self.offset, overlap))
+            queries.appendleft(self._fresh(is_late=is_late))
             self._listing.ahead(queries[0])
-        while queries[-1].end < min(self._total, DEPTH) and len(queries) <= self._ahead:
-            query = self._overlapping(queries[-1].end, int(self._overlap))
-            if not self._listing.ahead(query):
+        while (end := queries[-1].behind + queries[-1].end) < min(self._total, DEPTH):
+            query = self._overlapping(max(end, self.offset))
+            is_vain = query.end <= max(end, self.offset)
+            if is_vain or len(queries) > self._ahead or not self._listing.ahead(query):
                 break
             queries.append(query)
         return queries.popleft()
 
-    def forward(self, query: Query, page: Page, ties: int) -> None:
-        """Go on behind `page`, of whose rows `ties` have the last key."""
-        self.offset = max(self.offset, query.start + len(page.rows))
-        self._total, self._ties = page.total or 0, ties
+    def forward(self, query: Query, page: Page, ties: int, reached: datetime | None) -> None:
+        """Go on behind `page`, of whose rows `ties` have the key that was reached."""
+        self.offset = max(self.offset, query.behind + query.start + len(page.rows))
+        self._ties, self._reached = ties if page.keys[-1:] == [reached] else 0, reached
+        if not query.behind:
+            self._total = page.total or 0
         self._ahead += self._growth
-        size = self._listing.size
-        usual = min(2 * ties + 1, size // 4)  # a page ends anywhere among the rows of one key
+        usual = 2 * ties + 1 if 4 * ties < self._listing.size else 0
         self._overlap = max(OVERLAP, self._overlap + (usual - self._overlap) / 10)
-        if ties > size / (2 if self._queries else 4):  # a window opened anew reaches further
-            self._ahead = 0
-            self._forget()
+
+    def leap(self, number: int, reached: datetime) -> None:
+        """Go on behind `number` rows of one key, which were read apart."""
+        self.offset += number - self._ties
+        self._ties, self._reached = 0, reached
 
     def back(self) -> None:
         """Step back, as rows left: overlap by more from now on, and send fewer ahead."""
         self._overlap = min(2 * self._overlap, self._listing.size // 4 or 1)
         self._ahead, self._growth = len(self._queries) / 2, 0.05
         self.offset = max(0, self.offset - (self._listing.size // 2 or 1))
-        self._forget()
+        self.forget()
 
-    @property
-    def is_ahead(self) -> bool:
-        """Are pages on their way?"""
-        return bool(self._queries)
-
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Drop what was sent ahead."""
         self._queries.clear()
         self._listing.forget()
 
-    def _overlapping(self, offset: int, overlap: int) -> Query:
+    def _fresh(self, *, is_late: bool) -> Query:
+        """Choose a page that was not sent ahead.
+
+        If it is to begin before all rows of the last key, or else would reach no further, it is the
+        first of a window of its own: pages that were sent ahead stay good behind it.
+        """
+        query = self._overlapping(self.offset, self._ties + 1)
+        is_vain = 0 < query.end <= self.offset
+        if (is_late or is_vain) and self._reached and self.can_open(self._reached):
+            since, size = self._reached - SECOND, self._listing.size
+            query = Query(since, size=size, behind=self.offset - self._ties)
+        return query
+
+    def _overlapping(self, offset: int, overlap: int = 0) -> Query:
         """Choose size and number of the page that reaches furthest and begins early enough.
 
         Pages begin at multiples of their size: of all sizes, some border lies just before the row
         wanted. With too much overlap none may reach beyond `offset`; then less has to do.
         """
-        size, overlap = self._listing.size, min(overlap, self._listing.size - 1)
+        size = self._listing.size
+        overlap = min(max(overlap, int(self._overlap)), size - 1)
         while offset:
             start = max(0, offset - overlap)
             end, best = max(((start // one + 1) * one, one) for one in range(1, size + 1))

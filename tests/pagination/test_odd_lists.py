@@ -220,7 +220,23 @@ def test_rows_of_one_key_are_read_in_whatever_order_they_come(ties: int) -> None
     target: dict[int, Row] = {}
     assert read(changed(model.listing(), None), target).ended
     assert not model.lacking(target)
-    assert model.requests < 70
+    assert model.requests < 90
+
+
+@pytest.mark.parametrize(("group", "most"), [(20, 125), (50, 140), (75, 155), (120, 230)])
+def test_a_group_of_one_key_each_day_costs_a_page_more_and_keeps_what_is_ahead(
+    group: int, most: int
+) -> None:
+    model = Model(rows=10_000, window=48)
+    for number, identity in enumerate(sorted(model.state)):
+        day, place = divmod(number, 274)
+        model.now = BEGIN + timedelta(days=day, minutes=max(0, place - group))
+        model.edit(identity)
+    model.settle()
+    target: dict[int, Row] = {}
+    assert read(changed(model.listing(), None), target).ended
+    assert not model.lacking(target)
+    assert model.requests < most
 
 
 def test_rows_of_one_key_with_neighbours_within_a_second_are_read() -> None:
