@@ -62,6 +62,7 @@ class Keyed:
         self._grows = grows and not listing.is_descending
         self._start = self._late = LATEST
         self._reached: datetime | None = None
+        self._seen: datetime | None = None  # the highest key of a page: rows of now come later
         self._sees_all = since is not None or not listing.can_open
         self._misses = 0
         self._is_lost = False  # did the last page tell nothing new, where it should?
@@ -102,7 +103,7 @@ class Keyed:
                     ties = keys.count(t.cast("datetime", self._reached))
                     is_filled = ties >= query.size > 1 and not plan.can_open(self._reached)
                 if is_filled:
-                    yield from self._equal(keys[-1])
+                    yield from self._equal(t.cast("datetime", self._reached))
                 elif self._wants_window() and plan.can_open(self._reached):
                     plan.open(t.cast("datetime", self._reached))
         finally:
@@ -119,9 +120,9 @@ class Keyed:
         if self._listing.is_descending or not (self._sees_all or ended):
             return self.upto if ended else None
         if self.upto is None:
-            reached = self._reached and self._reached - MARGIN
-            return max(filter(None, (reached, self._since)), default=None)
-        return self.upto if ended else self._reached and min(self._reached, self.upto)
+            seen = self._seen and self._seen - MARGIN
+            return max(filter(None, (seen, self._since)), default=None)
+        return self.upto if ended else self._seen and min(self._seen, self.upto)
 
     def _begin(self, page: Page) -> None:
         """Freeze the moment that tells rows which change while the list is read."""
@@ -164,7 +165,7 @@ class Keyed:
             self._listing.warn(
                 "Qonto ignores the filter on changes here: all rows are read each time"
             )
-        self._reached = None
+        self._reached = self._seen = None
         self._plan.open(None)
         return query._replace(since=None, behind=0)
 
@@ -172,7 +173,8 @@ class Keyed:
         """Move `reached` to the last key of a page that goes on from it."""
         reaches = query.behind + query.end > self._plan.offset
         if keys and (self._reached is None or self._before(self._reached, keys[-1])):
-            self._reached, self._misses, self._is_lost = keys[-1], 0, False
+            self._reached = self._seen = keys[-1]
+            self._misses, self._is_lost = 0, False
         elif reaches or self._plan.is_new:  # else it was sent before others reached further
             self._misses += 1
             is_among = len(keys) > 1 and keys[-2] == self._reached  # rows of that key may go on

@@ -123,7 +123,7 @@ def provable(kind: str, scene: dict[str, t.Any]) -> bool:
     told: Behaviour = scene["behaviour"]
     repeats = scene["tied"] or scene["churn"].bulk or not told.fraction  # a key, or both keys
     usual = (
-        scene["size"] > 2
+        scene["size"] > 5  # else the rows of a second fill a page
         and told.pages
         and told.depth is None
         and told.fixed_size is None
