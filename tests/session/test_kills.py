@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("database", "kills"), [("sqlite", 30), ("postgres", 10)])
+@pytest.mark.parametrize(("database", "kills"), [("sqlite", 15), ("postgres", 6)])
 def test_no_kill_costs_the_session_if_the_next_run_comes_within_the_grace(  # noqa: PLR0913, PLR0917
     server: TokenServer,
     settings: Callable[..., Settings],
