@@ -187,20 +187,6 @@ def until(true: Callable[[], object]) -> None:
 # -- the target --------------------------------------------------------------------------------
 
 
-def test_a_target_that_dies_is_named_in_one_sentence(
-    config: dict[str, t.Any], tmp_path: Path
-) -> None:
-    process = start(tmp_path, config=config, catalog=CATALOG)
-    with process:
-        process.stdout.readline()  # type: ignore[union-attr]
-        process.stdout.close()  # type: ignore[union-attr]
-        log = process.stderr.read().decode()  # type: ignore[union-attr]
-    assert process.returncode == 1
-    assert log.count("The target ended before the tap did") == 1
-    assert "Traceback" not in log
-    assert "BrokenPipe" not in log
-
-
 @pytest.mark.slow
 @BUFFERINGS
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")

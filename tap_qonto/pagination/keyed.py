@@ -14,9 +14,10 @@ handed over.
 
 Nothing is remembered of rows, counts or upper bounds. A row that was changed a moment ago may
 show a later key than that of its place: keys later than the first response are set aside in 2 and
-3. Pages are sent ahead with a few rows of overlap, so that their first key is lower. Where one
-key fills a page, its rows are read by another key that tells them apart (`Listing.apart`), or by
-their count. A descending list is the same, mirrored.
+3. Pages are sent ahead with a few rows of overlap, so that their first key is lower; where a page
+ends among more rows of one key, the first page of a window at `reached` is read in between. Where
+one key fills a page, its rows are read by another key that tells them apart (`Listing.apart`), or
+by their count. A descending list is the same, mirrored.
 """
 
 from __future__ import annotations
