@@ -84,6 +84,11 @@ class Fetch:
         self._own.add(request)
         return True
 
+    def is_here(self, request: Request) -> bool:
+        """Has the response to a request that was sent ahead come, and is it none of an error?"""
+        future = self._sent[request][0] if request in self._sent else None
+        return future is not None and future.done() and future.exception() is None
+
     def forget(self) -> None:
         """Drop what this list sent ahead: the responses no longer fit."""
         for request in self._own:

@@ -84,12 +84,12 @@ class Keyed:
                 query = plan.following()
                 if plan.is_new:  # meanwhile other lists of a merged walk go on
                     yield Records([])
-                page = ask(listing, query)
+                page = plan.page(query)
                 if self._first is None:
                     self._begin(page)
                 keys = self._settled(page)
                 query = self._as_heeded(query, page)
-                if query.number == 1 or self._goes_on(page, keys):
+                if self._goes_on(query, page, keys):
                     rows = [] if self._is_known(page) else self._new(page)
                     self._move(query, page, keys)
                     yield Records(rows, self.bookmark())
@@ -145,8 +145,11 @@ class Keyed:
             raise Unsorted
         return keys
 
-    def _goes_on(self, page: Page, keys: list[datetime]) -> bool:
-        """Were all rows before this page handed over, which is not the first of its window?"""
+    def _goes_on(self, query: Query, page: Page, keys: list[datetime]) -> bool:
+        """Were all rows before this page handed over?"""
+        if query.number == 1:
+            is_sure = query.since and self._reached and query.since < self._reached
+            return not query.behind or bool(is_sure)  # sent before its turn: on trust
         if keys:
             return self._reached is not None and self._before(keys[0], self._reached)
         return bool(page.rows) and self._is_beyond
@@ -172,7 +175,7 @@ class Keyed:
 
     def _move(self, query: Query, page: Page, keys: list[datetime]) -> None:
         """Move `reached` to the last key of a page that goes on from it."""
-        reaches = query.behind + query.end > self._plan.offset
+        reaches = query.reach > self._plan.offset
         if keys and (self._reached is None or self._before(self._reached, keys[-1])):
             self._reached = self._seen = keys[-1]
             self._misses, self._is_lost = 0, False
@@ -203,7 +206,7 @@ class Keyed:
         ended = ended or (len(last) == BEYOND and all(key and key > self._late for key in last))
         if listing.is_descending and self._since and keys:
             ended = ended or keys[-1] < self._since
-        is_long = query.behind + query.start >= 10 * listing.size
+        is_long = query.place >= 10 * listing.size
         if not self._sees_all and (is_long or (ended and query.since)):
             self._look_behind()
         return ended

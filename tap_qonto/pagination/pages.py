@@ -40,6 +40,16 @@ class Query(t.NamedTuple):
         """The place after the last row."""
         return self.number * self.size
 
+    @property
+    def place(self) -> int:
+        """The place of the first row in the whole list, as far as is known."""
+        return self.behind + self.start
+
+    @property
+    def reach(self) -> int:
+        """The place after the last row in the whole list, as far as is known."""
+        return self.behind + self.end
+
 
 class Page(t.NamedTuple):
     """One response. `total` is the count of the whole list, `date` the server's clock, if told."""
@@ -92,6 +102,10 @@ class Listing:
 
     def ahead(self, query: Query) -> bool:  # noqa: ARG002
         """Ask for a page ahead of need; False when no more can be sent ahead."""
+        return False
+
+    def is_here(self, query: Query) -> bool:  # noqa: ARG002
+        """Has the response to a page that was asked for ahead come, and is it none of an error?"""
         return False
 
     def forget(self) -> None:

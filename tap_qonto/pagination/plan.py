@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from collections import deque
 
-from tap_qonto.pagination.pages import SECOND, Query
+from tap_qonto.pagination.pages import SECOND, Query, ask
 
 if t.TYPE_CHECKING:
     from datetime import datetime
@@ -13,6 +14,7 @@ if t.TYPE_CHECKING:
     from tap_qonto.pagination.pages import Listing, Page
 
 OVERLAP = 3  # rows; more where keys repeat or rows left
+LOOK = 4  # pages that are looked at before their turn
 DEPTH = 9_000  # rows of a window: behind 10,000 search engines give none
 
 
@@ -22,6 +24,7 @@ class Plan:
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
         self._queries: deque[Query] = deque()
+        self._pages: dict[Query, Page] = {}  # looked at before their turn
         self._overlap = float(OVERLAP)
         self._total = self._ties = 0
         self._reached: datetime | None = None
@@ -56,22 +59,42 @@ class Plan:
         """Return the next query, which is sent; send others ahead, as far as the count goes."""
         queries = self._queries
         begins = queries[0].start if queries else self.offset - int(self._overlap)
-        is_late = self.offset > 0 and begins >= self.offset - self._ties
+        is_between = bool(queries) and queries[0].behind > 0
+        is_late = self.offset > 0 and begins >= self.offset - self._ties and not is_between
         self.is_new = is_late or not queries
         if self.is_new:
             queries.appendleft(self._fresh(is_late=is_late))
             self._listing.ahead(queries[0])
-        while (end := queries[-1].behind + queries[-1].end) < min(self._total, DEPTH):
+        while (end := queries[-1].reach) < min(self._total, DEPTH):
             query = self._overlapping(max(end, self.offset))
             is_vain = query.end <= max(end, self.offset)
             if is_vain or len(queries) > self._ahead or not self._listing.ahead(query):
                 break
             queries.append(query)
+        self._look_ahead()
         return queries.popleft()
+
+    def page(self, query: Query) -> Page:
+        """Return the page of a query that was `following`; raises what `ask` raises."""
+        return self._pages.pop(query, None) or ask(self._listing, query)
+
+    def _look_ahead(self) -> None:
+        """Send what is to be read between pages that are here already, before their turn."""
+        for query, behind in [*itertools.pairwise(self._queries)][:LOOK]:
+            if query in self._pages or not self._listing.is_here(query):
+                continue
+            page = self._pages[query] = ask(self._listing, query)
+            last = page.keys[-1] if page.keys else None
+            begins = query.place + len(page.rows) - page.keys.count(last)
+            is_late = not behind.behind and behind.start >= begins > query.place
+            if last and is_late and self.can_open(last):
+                between = Query(last - SECOND, size=self._listing.size, behind=begins)
+                if self._listing.ahead(between):
+                    self._queries.insert(self._queries.index(behind), between)
 
     def forward(self, query: Query, page: Page, ties: int, reached: datetime | None) -> None:
         """Go on behind `page`, of whose rows `ties` have the key that was reached."""
-        self.offset = max(self.offset, query.behind + query.start + len(page.rows))
+        self.offset = max(self.offset, query.place + len(page.rows))
         self._ties, self._reached = ties if page.keys[-1:] == [reached] else 0, reached
         if not query.behind:
             self._total = page.total or 0
@@ -94,6 +117,7 @@ class Plan:
     def forget(self) -> None:
         """Drop what was sent ahead."""
         self._queries.clear()
+        self._pages.clear()
         self._listing.forget()
 
     def _fresh(self, *, is_late: bool) -> Query:

@@ -286,6 +286,10 @@ class QontoListing(Listing):
         """Send the request for a page ahead of need."""
         return self._fetch.ahead(self.request(query))
 
+    def is_here(self, query: Query) -> bool:
+        """Has the response to a page that was asked for ahead come, and is it none of an error?"""
+        return self._fetch.is_here(self.request(query))
+
     def forget(self) -> None:
         """Drop what this list sent ahead."""
         self._fetch.forget()

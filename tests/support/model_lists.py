@@ -71,7 +71,7 @@ class ModelListing(Listing):
         self.window: tuple[datetime, datetime] | None = None
 
     def page(self, query: Query) -> Page:
-        self._some_arrive(0.3)
+        self.arrive(0.3)
         found = self.sent.pop(query, None) or self._answer(query)
         if isinstance(found, RequestRejected):
             raise found
@@ -88,10 +88,13 @@ class ModelListing(Listing):
             if len(self.sent) >= self.model.window:
                 return False
             self.sent[query] = None
-            self._some_arrive(0.1)
+            self.arrive(0.1)
         return True
 
-    def _some_arrive(self, share: float) -> None:
+    def is_here(self, query: Query) -> bool:
+        return isinstance(self.sent.get(query), Page)
+
+    def arrive(self, share: float) -> None:
         waiting = [query for query, page in self.sent.items() if page is None]
         self.model.chance.shuffle(waiting)
         for query in waiting:
