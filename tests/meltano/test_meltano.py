@@ -86,3 +86,14 @@ def test_only_selected_streams_are_asked_for_and_commands_see_the_session(
     for organization in qonto.bank.organizations:
         assert organization.name in names
     assert project.env["TAP_QONTO_REFRESH_TOKEN"] not in status + names
+
+
+def test_a_selection_that_hides_nothing_is_refused_before_anything_is_asked(
+    qonto: Server, run: Run
+) -> None:
+    before = len(qonto.requests)
+    with pytest.raises(RunFailed) as failed:
+        run("target-jsonl", TAP_QONTO__SELECT='["memberships.*", "!memberships.last_nmae"]')
+    assert "select: !memberships.last_nmae matches no field" in failed.value.log
+    assert "did you mean last_name?" in failed.value.log
+    assert not [one for one in qonto.requests[before:] if one.path.startswith("/v2/")]
