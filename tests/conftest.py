@@ -29,9 +29,11 @@ __all__ = [
 
 
 def pytest_configure() -> None:
-    """Where this was started in the background, SIGINT is ignored, and would be by every child."""
+    """In the background, or behind nohup, signals are ignored, and would be by every child."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
