@@ -158,6 +158,25 @@ def test_no_row_is_lost_in_thousands_of_scenes(kind: str, scene: dict[str, t.Any
     survive(kind, scene)
 
 
+def test_the_key_that_was_reached_is_read_apart_not_the_last_of_a_page() -> None:
+    """Pages of 25 rows, whatever is asked for, begin anew among 50 rows of one moment."""
+    survive(
+        "changed",
+        {
+            "tied": 0,
+            "pause": 10,
+            "size": 2,
+            "pace": 0.15,
+            "stops": [None, 3, 3],
+            "rows": 100,
+            "churn": Churn(edits=1, inserts=0.1, deletes=0.5, bulk=0.05),
+            "window": 0,
+            "seed": 3,
+            "behaviour": Behaviour(lower="seconds", upper="refused", fixed_size=25, lag=300),
+        },
+    )
+
+
 @pytest.mark.parametrize("seed", [111, 139, 160, 304])
 def test_a_row_that_leaves_does_not_make_a_page_cut_short_look_like_the_last(seed: int) -> None:
     """Of eight rows seven come; one of them leaves; so the eighth is not on the second page."""
