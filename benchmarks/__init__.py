@@ -3,6 +3,5 @@
 import sys
 from pathlib import Path
 
-sys.path.append(
-    str(Path(__file__).parents[1] / "tests/support")
-)  # what tests share is used here too
+# what tests share is used here too
+sys.path.append(str(Path(__file__).parents[1] / "tests/support"))

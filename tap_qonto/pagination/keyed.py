@@ -77,7 +77,7 @@ class Keyed:
             RequestFailed: it can't be proven that no row is missing.
         """
         listing, plan = self._listing, self._plan
-        if self._since and self._plan.is_windowed:
+        if self._since and plan.is_windowed:
             plan.open(self._since)
         try:
             while self._misses <= PATIENCE:
@@ -109,7 +109,7 @@ class Keyed:
                     plan.open(t.cast("datetime", self._reached))
         finally:
             listing.forget()
-        if not self._plan.is_windowed:
+        if not plan.is_windowed:
             raise Unsorted
         raise RequestFailed(
             "the list changes faster than it can be read, has no stable order, or ignores page "

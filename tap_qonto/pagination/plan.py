@@ -80,17 +80,19 @@ class Plan:
 
     def _look_ahead(self) -> None:
         """Send what is to be read between pages that are here already, before their turn."""
-        for query, behind in [*itertools.pairwise(self._queries)][:LOOK]:
+        if not self.is_windowed:
+            return
+        for query, after in [*itertools.islice(itertools.pairwise(self._queries), LOOK)]:
             if query in self._pages or not self._listing.is_here(query):
                 continue
             page = self._pages[query] = ask(self._listing, query)
             last = page.keys[-1] if page.keys else None
             begins = query.place + len(page.rows) - page.keys.count(last)
-            is_late = not behind.behind and behind.start >= begins > query.place
+            is_late = not after.behind and after.start >= begins > query.place
             if last and is_late and self.can_open(last):
-                between = Query(last - SECOND, size=self._listing.size, behind=begins)
+                between = self._between(last, begins)
                 if self._listing.ahead(between):
-                    self._queries.insert(self._queries.index(behind), between)
+                    self._queries.insert(self._queries.index(after), between)
 
     def forward(self, query: Query, page: Page, ties: int, reached: datetime | None) -> None:
         """Go on behind `page`, of whose rows `ties` have the key that was reached."""
@@ -123,15 +125,21 @@ class Plan:
     def _fresh(self, *, is_late: bool) -> Query:
         """Choose a page that was not sent ahead.
 
-        If it is to begin before all rows of the last key, or else would reach no further, it is the
-        first of a window of its own: pages that were sent ahead stay good behind it.
+        If it is to begin before all rows of the last key, or else would reach no further, it is one
+        that is read between others.
         """
         query = self._overlapping(self.offset, self._ties + 1)
         is_vain = 0 < query.end <= self.offset
         if (is_late or is_vain) and self._reached and self.can_open(self._reached):
-            since, size = self._reached - SECOND, self._listing.size
-            query = Query(since, size=size, behind=self.offset - self._ties)
+            query = self._between(self._reached, self.offset - self._ties)
         return query
+
+    def _between(self, key: datetime, place: int) -> Query:
+        """Return the first page of a window of its own, from the rows of `key` at `place` on.
+
+        Pages that were sent ahead stay good behind it.
+        """
+        return Query(key - SECOND, size=self._listing.size, behind=place)
 
     def _overlapping(self, offset: int, overlap: int = 0) -> Query:
         """Choose size and number of the page that reaches furthest and begins early enough.

@@ -10,7 +10,6 @@ if t.TYPE_CHECKING:
     import duckdb
     from taps import Row
 
-
 ROOT = Path(__file__).parents[2]
 VIEWS = ROOT / "docs/sql/duckdb.sql"
 STREAMS = {"transaction_counts", *re.findall(r"from main\.(\w+)", VIEWS.read_text("utf-8"))}
