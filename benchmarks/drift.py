@@ -21,16 +21,18 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from model_lists import ModelListing
+
     from tap_qonto.pagination.pages import Listing, Walk
 
 AHEAD = 16  # pages in flight
 
 
-def pages(listing: Listing, since: datetime | None, until: datetime | None = None) -> Walk:
+def pages(listing: Listing, since: datetime | None) -> Walk:
     """Pages by number, ascending: what most taps do. The bookmark is the highest key seen."""
     number, latest = 1, since
     while True:
-        page = listing.page(Query(since, until, number, listing.size))
+        page = listing.page(Query(since, number, listing.size))
         yield Records(page.rows)
         latest = max([*map(listing.key, page.rows), latest], key=lambda key: (key is not None, key))
         if page.is_last or not page.rows:
@@ -38,23 +40,24 @@ def pages(listing: Listing, since: datetime | None, until: datetime | None = Non
         number += 1
 
 
-def bounded(listing: Listing, since: datetime | None) -> Walk:
+def bounded(listing: ModelListing, since: datetime | None) -> Walk:
     """The same, up to the moment at which it began."""
-    first = listing.page(Query(since, None, 1, 1))
-    yield from pages(listing, since, first.date)
+    first = listing.page(Query(since, 1, 1))
+    listing.window = (since, first.date)
+    yield from pages(listing, since)
     return first.date
 
 
 def ahead(listing: Listing, since: datetime | None) -> Walk:
     """The same, several pages at once, as many as the first answer counts."""
-    first = listing.page(Query(since, None, 1, listing.size))
+    first = listing.page(Query(since, 1, listing.size))
     yield Records(first.rows)
     numbers = range(2, -(-(first.total or 0) // listing.size) + 1)
     latest = [listing.key(row) for row in first.rows]
     for place, number in enumerate(numbers):
         for later in numbers[place : place + AHEAD]:
-            listing.ahead(Query(since, None, later, listing.size))
-        page = listing.page(Query(since, None, number, listing.size))
+            listing.ahead(Query(since, later, listing.size))
+        page = listing.page(Query(since, number, listing.size))
         latest += map(listing.key, page.rows)
         yield Records(page.rows)
     return max(latest, default=since)
@@ -64,7 +67,7 @@ def strict_key(listing: Listing, since: datetime | None) -> Walk:
     """By key, from the last one on; the next page where a page has one key only."""
     number = 1
     while True:
-        page = listing.page(Query(since, None, number, listing.size))
+        page = listing.page(Query(since, number, listing.size))
         yield Records(page.rows)
         last = listing.key(page.rows[-1]) if page.rows else since
         if page.is_last or not page.rows:
@@ -78,7 +81,7 @@ def one_by_one(listing: Listing, since: datetime | None) -> Walk:
     return changed(listing, since)
 
 
-WAYS: dict[str, Callable[[Listing, datetime | None], Walk]] = {
+WAYS: dict[str, Callable[[ModelListing, datetime | None], Walk]] = {
     "page numbers": pages,
     "page numbers, bounded": bounded,
     "page numbers, 16 ahead": ahead,

@@ -23,8 +23,8 @@ PASSES = 40
 IDLE = 6  # passes without progress, one after the other, before a list is given up
 
 
-def by_count(listing: Listing, window: Query | None = None) -> Walk:
-    """Hand over every row of a list, each once; of a `window` on its key, if one is given.
+def by_count(listing: Listing) -> Walk:
+    """Hand over every row of a list, each once.
 
     Raises:
         RequestFailed: rows and count do not add up.
@@ -36,7 +36,7 @@ def by_count(listing: Listing, window: Query | None = None) -> Walk:
     while passes < PASSES and idle < IDLE and (count or not passes):
         known, former, given, of_pass = len(handed), count, 0, set[t.Any]()
         size = listing.size - 13 * passes % (listing.size // 2 + 1)
-        query = (window or Query())._replace(number=1, size=size)
+        query = Query(size=size)
         while True:
             page = ask(listing, query)
             rows = named(listing, page.rows)

@@ -14,10 +14,11 @@ handed over.
 
 Nothing is remembered of rows, counts or upper bounds. A row that was changed a moment ago may
 show a later key than that of its place: keys later than the first response are set aside in 2 and
-3. Pages are sent ahead with a few rows of overlap, so that their first key is lower; where a page
-ends among more rows of one key, the first page of a window at `reached` is read in between. Where
-one key fills a page, its rows are read by another key that tells them apart (`Listing.apart`), or
-by their count. A descending list is the same, mirrored.
+3. Pages are sent ahead with a few rows of overlap, so that their first key is lower. Where it is
+`reached` itself, only rows of that one key may lie between: they are owed. The walk goes on, and
+reads them a little later, on the first page of a window at that key; if they fill it, by another
+key (`Listing.apart`), or by their count. Until then the bookmark stays before them. A descending
+list is the same, mirrored.
 """
 
 from __future__ import annotations
@@ -29,44 +30,48 @@ from collections import deque
 from datetime import datetime, timedelta, timezone
 
 from tap_qonto.errors import RequestFailed
-from tap_qonto.pagination.counted import by_count
-from tap_qonto.pagination.pages import MARGIN, SECOND, Observed, Query, Records, ask, is_last, named
-from tap_qonto.pagination.plan import DEPTH, OVERLAP, Plan
-from tap_qonto.pagination.ways import Unsorted, first_accepted
+from tap_qonto.pagination.pages import MARGIN, SECOND, Query, Records, Unsorted, ask, is_last, named
+from tap_qonto.pagination.plan import OVERLAP, Plan
 
 if t.TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Generator, Hashable, Iterator
 
     from tap_qonto.pagination.pages import Listing, Page, Row, Walk
-    from tap_qonto.pagination.ways import Way
 
 PATIENCE = 30  # requests without progress, one after the other, before a list is given up
 FRESH = timedelta(seconds=10)  # what changed so shortly before the start may show it too early
 BEYOND = 20  # rows in a row, later than the start, that end a walk
-RECENT = 4  # pages whose records are not handed over again if they come again unchanged
+RECENT = 3  # pages whose records are not handed over again if they come again unchanged
+GROUP = 4  # pages of one key that are read by number; then it is read apart
+OWED = 16  # keys whose rows are read later, at most
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
+
+
+class Owed(t.NamedTuple):
+    """Rows of one key that are to be read apart."""
+
+    key: datetime
+    known: dict[Hashable, Row]
+    """Those of it and of its neighbours that pages have brought."""
+    query: Query
+    """The first page of a window at the key, which was sent ahead."""
 
 
 class Keyed:
     """Reads one list from `since` on, or, if it descends, no further than to `since`."""
 
-    def __init__(
-        self, listing: Listing, since: datetime | None = None, *, grows: bool = True
-    ) -> None:
-        """`grows`: the next run reads what has a key later than the start of this walk."""
+    def __init__(self, listing: Listing, since: datetime | None = None) -> None:
         self.upto: datetime | None = None
         """Up to when the list is complete at its end: Qonto's first response, less `MARGIN`."""
         self._listing, self._since, self._plan = listing, since, Plan(listing)
         self._before = operator.gt if listing.is_descending else operator.lt
         self._recent: deque[dict[Hashable, Row]] = deque(maxlen=RECENT)
+        self._owed: deque[Owed] = deque()
         self._first: Page | None = None
-        self._grows = grows and not listing.is_descending
         self._start = self._late = LATEST
         self._reached: datetime | None = None
-        self._seen: datetime | None = None  # the highest key of a page: rows of now come later
         self._sees_all = since is not None or not listing.can_open
         self._misses = 0
-        self._is_lost = False  # did the last page tell nothing new, where it should?
         self._is_beyond = False  # are the last rows that were read later than the start?
 
     def walk(self) -> Walk:
@@ -84,29 +89,27 @@ class Keyed:
                 query = plan.following()
                 if plan.is_new:  # meanwhile other lists of a merged walk go on
                     yield Records([])
-                page = plan.page(query)
+                page = ask(listing, query)
                 if self._first is None:
                     self._begin(page)
                 keys = self._settled(page)
-                query = self._as_heeded(query, page)
-                if self._goes_on(query, page, keys):
-                    rows = [] if self._is_known(page) else self._new(page)
-                    self._move(query, page, keys)
+                query = query if self._is_heeded(query, page) else query._replace(since=None)
+                if goes_on := self._goes_on(query, page, keys):
+                    rows = self._new(named(listing, page.rows))
+                    if query.number > 1 and keys[:1] == [self._reached]:
+                        self._owe(keys[0])
+                    self._move(page, keys)
                     yield Records(rows, self.bookmark())
-                    if self._ends(query, page, keys):
+                    ended = self._ends(query, page, keys)
+                    plan.forward(query, page, keys.count(self._reached or LATEST))
+                    if (yield from self._is_paid(0 if ended else OWED)) and ended:
                         return self.bookmark(ended=True)
-                    ties = keys.count(t.cast("datetime", self._reached))
-                    plan.forward(query, page, ties, self._reached)
-                    is_filled = ties >= max(listing.size, len(page.rows)) - 1 > 0
                 else:
-                    self._misses, self._is_lost = self._misses + 1, True
+                    self._misses += 1
                     plan.back()
-                    ties = keys.count(t.cast("datetime", self._reached))
-                    is_filled = ties >= query.size > 1 and not plan.can_open(self._reached)
-                if is_filled:
-                    yield from self._equal(t.cast("datetime", self._reached))
-                elif self._wants_window() and plan.can_open(self._reached):
-                    plan.open(t.cast("datetime", self._reached))
+                is_stuck = self._misses > (GROUP if goes_on and rows else 0) and not self._is_beyond
+                if is_stuck or plan.is_deep:
+                    yield from self._open_anew(is_stuck=is_stuck)
         finally:
             listing.forget()
         if not plan.is_windowed:
@@ -120,17 +123,17 @@ class Keyed:
         """Up to when every row was handed over; never later than the start, less `MARGIN`."""
         if self._listing.is_descending or not (self._sees_all or ended):
             return self.upto if ended else None
+        reached = self._owed[0].key if self._owed else self._reached
         if self.upto is None:
-            seen = self._seen and self._seen - MARGIN
-            return max(filter(None, (seen, self._since)), default=None)
-        return self.upto if ended else self._seen and min(self._seen, self.upto)
+            return max(filter(None, (reached and reached - MARGIN, self._since)), default=None)
+        return self.upto if ended else reached and min(reached, self.upto)
 
     def _begin(self, page: Page) -> None:
         """Freeze the moment that tells rows which change while the list is read."""
         self._first = page
         if page.date:
             self.upto = page.date - MARGIN
-        if page.date and self._grows:
+        if page.date and self._listing.grows and not self._listing.is_descending:
             self._start = page.date - FRESH
             self._late = max(page.date + SECOND, self._listing.now())  # a clock may be behind
 
@@ -145,53 +148,47 @@ class Keyed:
             raise Unsorted
         return keys
 
-    def _goes_on(self, query: Query, page: Page, keys: list[datetime]) -> bool:
-        """Were all rows before this page handed over?"""
-        if query.number == 1:
-            is_sure = query.since and self._reached and query.since < self._reached
-            return not query.behind or bool(is_sure)  # sent before its turn: on trust
-        if keys:
-            return self._reached is not None and self._before(keys[0], self._reached)
-        return bool(page.rows) and self._is_beyond
-
-    def _is_known(self, page: Page) -> bool:
-        """Were all rows of this page handed over before, so that it tells nothing?"""
-        last = page.keys[-1] if page.keys else None
-        return bool(last and self._reached and self._before(last, self._reached))
-
-    def _as_heeded(self, query: Query, page: Page) -> Query:
-        """Return the query that was answered: without its bound, where that is ignored (Q33)."""
+    def _is_heeded(self, query: Query, page: Page) -> bool:
+        """Was the lower bound heeded? If not (Q33), the whole list is read, from its beginning."""
         observed, lowest = self._listing.observed, min(filter(None, page.keys), default=None)
         if not (query.since and lowest and lowest < query.since - SECOND):
-            return query
+            return True
         if observed.filters:
             observed.filters = False
             self._listing.warn(
                 "Qonto ignores the filter on changes here: all rows are read each time"
             )
-        self._reached = self._seen = None
+        self._reached = None
+        self._owed.clear()
         self._plan.open(None)
-        return query._replace(since=None, behind=0)
+        return False
 
-    def _move(self, query: Query, page: Page, keys: list[datetime]) -> None:
+    def _goes_on(self, query: Query, page: Page, keys: list[datetime]) -> bool:
+        """Were all rows before this page handed over, or are they owed?"""
+        if query.number == 1:
+            return True
+        if not keys:
+            return bool(page.rows) and self._is_beyond
+        if keys[0] == self._reached and not self._plan.is_windowed:
+            if keys[-1] == self._reached:
+                raise Unsorted
+            return False
+        return self._reached is not None and not self._before(self._reached, keys[0])
+
+    def _move(self, page: Page, keys: list[datetime]) -> None:
         """Move `reached` to the last key of a page that goes on from it."""
-        reaches = query.reach > self._plan.offset
         if keys and (self._reached is None or self._before(self._reached, keys[-1])):
-            self._reached = self._seen = keys[-1]
-            self._misses, self._is_lost = 0, False
-        elif reaches or self._plan.is_new:  # else it was sent before others reached further
+            self._reached, self._misses = keys[-1], 0
+        else:
             self._misses += 1
-            is_among = len(keys) > 1 and keys[-2] == self._reached  # rows of that key may go on
-            self._is_lost = reaches and not (is_among and self._misses == 1)
         last = page.keys[-OVERLAP:]
         self._is_beyond = bool(last) and all(key and key > self._start for key in last)
 
-    def _new(self, page: Page) -> list[Row]:
+    def _new(self, rows: dict[Hashable, Row]) -> list[Row]:
         """The rows of a page that overlap none of the last pages, or changed since."""
-        rows = named(self._listing, page.rows)
         known = {name: row for former in self._recent for name, row in former.items()}
         self._recent.append(rows)
-        return [row for name, row in rows.items() if name not in known or known[name] != row]
+        return _other(rows, known)
 
     def _ends(self, query: Query, page: Page, keys: list[datetime]) -> bool:
         """Is it the last page, or behind `since`, or behind all that was there at the start?
@@ -206,7 +203,7 @@ class Keyed:
         ended = ended or (len(last) == BEYOND and all(key and key > self._late for key in last))
         if listing.is_descending and self._since and keys:
             ended = ended or keys[-1] < self._since
-        is_long = query.place >= 10 * listing.size
+        is_long = query.start >= 10 * listing.size
         if not self._sees_all and (is_long or (ended and query.since)):
             self._look_behind()
         return ended
@@ -226,29 +223,62 @@ class Keyed:
             if page.rows:
                 return
 
-    # -- windows -----------------------------------------------------------------------------
+    def _open_anew(self, *, is_stuck: bool) -> Iterator[Records]:
+        """Begin a window at `reached`; if the one in hand begins there, behind rows read apart."""
+        plan = self._plan
+        if is_stuck and not (yield from self._is_paid(0)):
+            return
+        if plan.is_windowed and self._reached and not plan.can_open(self._reached):
+            yield from self._apart(self._reached, self._near(self._reached, *self._recent))
+        if plan.can_open(self._reached):
+            plan.open(self._reached)
 
-    def _wants_window(self) -> bool:
-        """Did rows leave, does the page number tell nothing, or is the window deep?"""
-        return (self._is_lost and not self._is_beyond) or self._plan.offset >= DEPTH
+    # -- rows of one key ---------------------------------------------------------------------
 
-    def _equal(self, key: datetime) -> Walk:
-        """Read the rows of one key that fills a page: by another key, or by their count.
+    def _owe(self, key: datetime) -> None:
+        """Send for the rows of `key`, to read them later."""
+        if not self._owed or self._owed[-1].key != key:
+            query = Query(key - SECOND, size=self._listing.size)
+            self._listing.ahead(query)
+            self._owed.append(Owed(key, self._near(key, *self._recent), query))
 
-        Their neighbours within some seconds come with them, however bounds are cut.
+    def _is_paid(self, most: int) -> Generator[Records, None, bool]:
+        """Read what is owed, if it has come or is more than `most`; False: the list begins anew.
+
+        A page that begins before the key and reaches beyond it holds all its rows.
         """
-        if not self._plan.is_windowed:
-            raise Unsorted
-        listing, since, until = self._listing, key - SECOND, key + 3 * SECOND
-        others, number = listing.apart(since, until), 0
-        ways: list[Way] = [Keyed(others, grows=False).walk] if others else []
-        ways.append(lambda: by_count(listing, Query(since=since, until=until)))
-        ways.append(lambda: by_count(listing, Query(since=since)))
-        if not others:
-            self._plan.forget()
-        for rows, _ in first_accepted(ways, Observed(), lambda: None):
-            number += len(rows)
-            yield Records(rows, self.bookmark())
-        self._reached = until - SECOND  # bounds may be cut to whole seconds
-        self._plan.leap(number, self._reached)
-        return None
+        owed = self._owed
+        while len(owed) > most or (owed and self._listing.is_here(owed[0].query)):
+            key, known, query = owed[0]
+            page = ask(self._listing, query)
+            if not self._is_heeded(query, page):
+                return False
+            keys = self._settled(page)
+            if keys and key < keys[-1]:
+                near = self._near(key, named(self._listing, page.rows))
+                yield Records(_other(near, known), self.bookmark())
+            else:
+                yield from self._apart(key, known)
+            owed.popleft()
+        return True
+
+    def _apart(self, key: datetime, known: dict[Hashable, Row]) -> Iterator[Records]:
+        """Read the rows of a key that may fill a page, with neighbours: bounds may be cut."""
+        for rows, _ in self._listing.apart(key - SECOND, key + 3 * SECOND):
+            yield Records(_other(named(self._listing, rows), known), self.bookmark())
+        upto = key + 2 * SECOND
+        self._reached = max(self._reached or upto, upto)
+
+    def _near(self, key: datetime, *pages: dict[Hashable, Row]) -> dict[Hashable, Row]:
+        """The rows of `key`, and of some seconds around it."""
+        return {
+            name: row
+            for rows in pages
+            for name, row in rows.items()
+            if abs((self._listing.key(row) or LATEST) - key) <= 3 * SECOND
+        }
+
+
+def _other(rows: dict[Hashable, Row], known: dict[Hashable, Row]) -> list[Row]:
+    """Those of `rows` that are not known as they are."""
+    return [row for name, row in rows.items() if known.get(name) != row]

@@ -20,15 +20,16 @@ SECOND = timedelta(seconds=1)
 Walk: t.TypeAlias = "Generator[Records, None, datetime | None]"
 
 
+class Unsorted(Exception):  # noqa: N818 - what the list is
+    """The list does not come in the order that was asked for, or rows lack its key."""
+
+
 class Query(t.NamedTuple):
-    """One page: bounds on the sort key (UTC, both optional), number from 1, and size."""
+    """One page: a lower bound on the sort key (UTC, optional), number from 1, and size."""
 
     since: datetime | None = None
-    until: datetime | None = None
     number: int = 1
     size: int = 100
-    behind: int = 0
-    """Rows of the list before its window, as far as is known: for planning, not sent."""
 
     @property
     def start(self) -> int:
@@ -39,16 +40,6 @@ class Query(t.NamedTuple):
     def end(self) -> int:
         """The place after the last row."""
         return self.number * self.size
-
-    @property
-    def place(self) -> int:
-        """The place of the first row in the whole list, as far as is known."""
-        return self.behind + self.start
-
-    @property
-    def reach(self) -> int:
-        """The place after the last row in the whole list, as far as is known."""
-        return self.behind + self.end
 
 
 class Page(t.NamedTuple):
@@ -91,6 +82,8 @@ class Listing:
     is_sorted: bool = True
     """Is it asked for in the order of `key`?"""
     is_descending: bool = False
+    grows: bool = True
+    """Does the next run read what has a key later than the start of this one?"""
     can_open: bool = True
     """Does the list take a lower bound on its sort key?"""
     expected: int | None = None
@@ -119,9 +112,9 @@ class Listing:
         """The row's value of the sort key, in UTC; None if it has none."""
         return None
 
-    def apart(self, since: datetime, until: datetime) -> Listing | None:  # noqa: ARG002
-        """The rows whose key lies between, sorted by another key that tells them apart."""
-        return None
+    def apart(self, since: datetime, until: datetime) -> Walk:
+        """Send for the rows whose key lies between, and read them: by another key, or by count."""
+        raise NotImplementedError
 
     def now(self) -> datetime:
         """Our own clock, in UTC."""

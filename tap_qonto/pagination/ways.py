@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from tap_qonto.errors import RequestRejected
+from tap_qonto.pagination.pages import Unsorted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -12,10 +13,6 @@ if t.TYPE_CHECKING:
     from tap_qonto.pagination.pages import Observed, Walk
 
 Way: t.TypeAlias = "Callable[[], Walk]"
-
-
-class Unsorted(Exception):  # noqa: N818 - what the list is
-    """The list does not come in the order that was asked for, or rows lack its key."""
 
 
 def first_accepted(ways: Sequence[Way], observed: Observed, told: Callable[[], None]) -> Walk:

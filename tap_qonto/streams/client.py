@@ -264,13 +264,10 @@ class QontoListing(Listing):
 
     def request(self, query: Query) -> Request:
         """Make the request for one page."""
-        bounds = tuple(
-            (name, timestamp(bound))
-            for name, bound in zip(self._filters, (query.since, query.until), strict=True)
-            if name and bound
-        )
         extra = self._extra if self._is_bare else (*self._extra, ("per_page", str(query.size)))
-        return self._stream.request(self._organization_id, query, (*extra, *bounds))
+        if query.since and self._filters[0]:
+            extra = (*extra, (self._filters[0], timestamp(query.since)))
+        return self._stream.request(self._organization_id, query, extra)
 
     def page(self, query: Query) -> Page:
         """Ask for one page; its rows are shaped."""
@@ -302,22 +299,33 @@ class QontoListing(Listing):
         """The moment that the list is sorted by."""
         return self._stream.key(row, self.sort_field)
 
-    def apart(self, since: datetime, until: datetime) -> Listing | None:
-        """The rows whose key lies between, sorted by the stream's second key."""
-        if not self._apart_by:
-            return None
+    def apart(self, since: datetime, until: datetime) -> Walk:
+        """Send for the rows whose key lies between, and read them: by another key, or by count."""
+        first = self._within(since, until, self._apart_by)
+        first.ahead(Query(size=first.size))
+        ways = (
+            lambda: whole(first),
+            lambda: whole(self._within(since, until)),
+            lambda: whole(self._within(since, None)),
+        )
+        return first_accepted(ways, Observed(), lambda: None)
+
+    def _within(
+        self, since: datetime, until: datetime | None, field: str | None = None
+    ) -> QontoListing:
         bounds = zip(self._filters, (since, until), strict=True)
-        return QontoListing(
+        extra = {name: timestamp(bound) for name, bound in bounds if name and bound}
+        if field:
+            extra["sort_by"] = f"{field}:asc"
+        found = QontoListing(
             self._stream,
             self._context,
             self._fetch.branch(),
-            (
-                *self._extra,
-                *((name, timestamp(bound)) for name, bound in bounds if name),
-                ("sort_by", f"{self._apart_by}:asc"),
-            ),
+            (*self._extra, *extra.items()),
             given=self._given,
         )
+        found.is_sorted, found.grows = bool(field), False
+        return found
 
     def warn(self, text: str) -> None:
         """Say something about this list, for the log and the closing table."""

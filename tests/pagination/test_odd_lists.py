@@ -245,7 +245,7 @@ def test_a_group_of_one_key_each_day_costs_a_page_more_and_keeps_what_is_ahead(
     assert model.requests < most
 
 
-def test_what_is_read_between_pages_is_sent_before_their_turn() -> None:
+def test_rows_of_one_key_are_sent_for_before_they_are_waited_for() -> None:
     """Where every third page ends among rows of one key, few requests are waited for."""
     model, waited = daily(75), 0
     listing = model.listing()

@@ -105,12 +105,15 @@ def listing_of(rows: list[Row], size: int = 100, **facts: t.Any) -> Told:
             row
             for row in rows
             if not query.since or (row["updated_at"] and row["updated_at"] >= query.since)
-            if not query.until or (row["updated_at"] and row["updated_at"] <= query.until)
         ]
         meta = {"total_count": len(found), "total_pages": -(-len(found) // query.size)}
         return page_of(found[query.start : query.end], meta, query, BEGIN)
 
-    return Told(respond, size=size, **facts)
+    def apart(since: datetime, until: datetime) -> Walk:
+        near = [row for row in rows if row["updated_at"] and since <= row["updated_at"] <= until]
+        return counted(listing_of(near, size, **facts))
+
+    return Told(respond, size=size, **{"apart": apart, **facts})
 
 
 def in_some_way(listing: Told, since: datetime | None = None) -> Walk:

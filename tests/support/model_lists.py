@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 from tap_qonto.errors import RequestRejected
 from tap_qonto.pagination.pages import Listing, Observed, Page, Query
+from tap_qonto.pagination.readers import whole
+from tap_qonto.pagination.ways import first_accepted
 
 if t.TYPE_CHECKING:
     import random
     from datetime import datetime
 
     from qonto_model import Model
+
+    from tap_qonto.pagination.pages import Walk
 
 Row = dict[str, t.Any]
 Place = tuple["datetime", int]
@@ -68,7 +72,7 @@ class ModelListing(Listing):
         self.observed = observed or Observed()
         self.sent: dict[Query, Page | RequestRejected | None] = {}
         self.filtered: datetime | None = None  # by another key than the list is sorted by
-        self.window: tuple[datetime, datetime] | None = None
+        self.window: tuple[datetime, datetime | None] | None = None
 
     def page(self, query: Query) -> Page:
         self.arrive(0.3)
@@ -107,13 +111,19 @@ class ModelListing(Listing):
     def key(self, row: Row) -> datetime | None:
         return t.cast("datetime | None", row[self._key]) if self._key else None
 
-    def apart(self, since: datetime, until: datetime) -> Listing | None:
-        if not self.model.behaviour.second:
-            return None
-        view = self.view._replace(order="created_at")
-        listing = ModelListing(self.model, view, key="created_at", observed=None)
-        listing.size, listing.window = self.size, (since, until)
-        return listing
+    def apart(self, since: datetime, until: datetime) -> Walk:
+        """By the second key, or by count; without the upper bound where that is refused."""
+
+        def within(until: datetime | None, key: str | None = None) -> ModelListing:
+            view = self.view._replace(order=key or self.view.order)
+            found = ModelListing(self.model, view, key=key, observed=None)
+            found.size, found.window, found.grows = self.size, (since, until), False
+            return found
+
+        first = within(until, "created_at" if self.model.behaviour.second else None)
+        first.ahead(Query(size=first.size))
+        ways = (lambda: whole(first), lambda: whole(within(until)), lambda: whole(within(None)))
+        return first_accepted(ways, Observed(), lambda: None)
 
     def now(self) -> datetime:
         return self.model.now

@@ -6,6 +6,7 @@ import typing as t
 from datetime import datetime, timezone
 
 from tap_qonto.pagination.pages import Listing, Observed, Page, Query, page_of
+from tap_qonto.pagination.readers import whole
 
 if t.TYPE_CHECKING:
     import psycopg
@@ -43,7 +44,7 @@ class InPostgres(Listing):
 
     def page(self, query: Query) -> Page:
         self.asked.append(query)
-        since, until = self.window or (query.since, query.until)
+        since, until = self.window or (query.since, None)
         where = "WHERE updated_at >= %(since)s AND updated_at <= %(until)s"
         bounds = {"since": since or "-infinity", "until": until or "infinity"}
         total = self.connection.execute(f"SELECT count(*) FROM list {where}", bounds).fetchone()
@@ -60,10 +61,10 @@ class InPostgres(Listing):
     def key(self, row: Row) -> datetime | None:
         return t.cast("datetime", row[self.order]) if self.order in row else None
 
-    def apart(self, since: datetime, until: datetime) -> Listing:
+    def apart(self, since: datetime, until: datetime) -> Walk:
         found = InPostgres(self.connection, "created_at", (since, until))
-        found.asked = self.asked
-        return found
+        found.asked, found.grows = self.asked, False
+        return whole(found)
 
 
 def table(connection: psycopg.Connection, plan: str, change: str, rows: int = ROWS) -> None:

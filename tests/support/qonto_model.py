@@ -23,11 +23,11 @@ from datetime import datetime, timedelta, timezone
 from model_lists import Behaviour, Churn, ModelListing, Place, Row, Rows, View
 
 from tap_qonto.errors import RequestFailed, RequestRejected
-from tap_qonto.pagination.pages import Observed, Page, Query, Walk, page_of
-from tap_qonto.pagination.ways import Unsorted
+from tap_qonto.pagination.pages import Observed, Page, Query, Unsorted, Walk, page_of
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+Window = tuple[datetime | None, datetime | None]
 State = t.Any  # rows by id, and the sorted lists
 
 
@@ -189,9 +189,8 @@ class Model:
         self.now += timedelta(seconds=self.pace * 2 * chance.random())
         self.happen(0.4)
         replica = self._replica()
-        bounds = listing.window or (listing.filtered or query.since, query.until)
-        asked = query._replace(since=bounds[0], until=bounds[1])
-        total = self._count(asked, view.status, replica) if told.count_first else None
+        window = listing.window or (listing.filtered or query.since, None)
+        total = self._count(window, view.status, replica) if told.count_first else None
         self.happen(0 if told.atomic else 0.2)
         size = told.fixed_size or min(query.size, told.largest)
         start = ((query.number if told.pages else 1) - 1) * size
@@ -199,10 +198,10 @@ class Model:
             if told.deep == "refused":
                 raise RequestRejected("too deep", 422)
             start = max(0, told.depth - size) if told.deep == "last" else sys.maxsize
-        rows = self._rows(asked, view, replica)[start : start + size]
+        rows = self._rows(window, view, replica)[start : start + size]
         if total is None:
             self.happen(0 if told.atomic else 0.2)
-            total = self._count(asked, view.status, replica)
+            total = self._count(window, view.status, replica)
         date = self.now.replace(microsecond=0)
         self.happen(0.4)
         if told.date == "ahead":
@@ -218,9 +217,9 @@ class Model:
         recent = [one for one in self._former if one[2] > self.now - MINUTE / 2]
         return self.chance.choice(recent) if recent and self.chance.random() < 0.3 else None
 
-    def _bounds(self, query: Query, list_: list[Place]) -> tuple[int, int]:
-        """Where the rows between the bounds of a query begin and end."""
-        told, since, until = self.behaviour, query.since, query.until
+    def _bounds(self, window: Window, list_: list[Place]) -> tuple[int, int]:
+        """Where the rows between two bounds begin and end."""
+        told, (since, until) = self.behaviour, window
         if told.upper == "refused" and until:
             raise RequestRejected("no such filter", 422)
         first, end = 0, len(list_)
@@ -234,9 +233,9 @@ class Model:
             end = bisect_left(list_, (until, 0 if told.upper == "exclusive" else sys.maxsize))
         return first, max(first, end)
 
-    def _rows(self, query: Query, view: View, replica: State | None) -> Rows:
+    def _rows(self, window: Window, view: View, replica: State | None) -> Rows:
         state, lists, _ = replica or (self.state, self._lists, self.now)
-        first, end = self._bounds(query, lists[view.status])
+        first, end = self._bounds(window, lists[view.status])
         found = lists[view.status][first:end]
         order = view.order if self.behaviour.sorts else "created_at"
         if order != "updated_at":
@@ -245,17 +244,17 @@ class Model:
             found.reverse()
         return Rows(state, found, self.chance)
 
-    def _count(self, query: Query, status: str | None, replica: State | None) -> int:
+    def _count(self, window: Window, status: str | None, replica: State | None) -> int:
         told = self.behaviour
         _, lists, _ = replica or (self.state, self._lists, self.now)
-        first, end = self._bounds(query, lists[status])
+        first, end = self._bounds(window, lists[status])
         count = end - first
         if told.count == "constant":
             return len(self.state)
         if told.count == "low":
             return count // 2
         if told.count == "stale":
-            key = (query.since, query.until, status)
+            key = (*window, status)
             stale, age = self._counts.get(key, (count, 0))
             if age > 20:
                 stale, age = count, 0
