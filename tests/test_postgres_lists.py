@@ -13,7 +13,7 @@ from postgres_lists import CHANGES, PLANS, ROWS, InPostgres, ids, table
 
 from tap_qonto.pagination.pages import Observed
 from tap_qonto.pagination.readers import changed, whole
-from tap_qonto.pagination.ways import first_accepted
+from tap_qonto.streams.ways import first_accepted
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -124,36 +124,6 @@ class Listing:
         """Say something about this list, for the log and the closing table."""
 
 
-def page_of(rows: list[Row], meta: t.Any, query: Query, date: datetime | None) -> Page:
-    """Make a page of the rows and the `meta` of a response (Q17-Q19).
-
-    The last one is shorter than asked for and ends where the count ends, or, without a count,
-    names no next page. A count that does not fit the rows tells nothing: it may be stale,
-    limited, or of all rows (2026-11). `next_page` alone is not believed: cards leave it out on
-    the last page, payment links send 0.
-    """
-    meta = meta if isinstance(meta, dict) else {}
-    pages, following, total, per_page = (
-        _number(meta.get(name)) for name in ("total_pages", "next_page", "total_count", "per_page")
-    )
-    is_short = len(rows) < min(query.size, per_page or query.size)
-    if max(pages or 0, following or 0) > query.number:
-        is_last = None if is_short else False  # a short page is looked behind
-    elif total is None:
-        is_last = (is_short and "next_page" in meta) or None
-    else:
-        is_last = (is_short and query.start + len(rows) == total) or None
-    return Page(rows, total, is_last, date)
-
-
-def _number(value: t.Any) -> int | None:
-    """A whole number of `meta`, also where it is sent as text."""
-    try:
-        return None if isinstance(value, bool) else int(value)
-    except (TypeError, ValueError, ArithmeticError):
-        return None
-
-
 def ask(listing: Listing, query: Query) -> Page:
     """Ask for a page and, if the list is sorted by them, read its keys.
 

@@ -11,8 +11,9 @@ from singer_sdk import typing as th
 from tap_qonto.api.contract import own_schema
 from tap_qonto.api.responses import Request
 from tap_qonto.errors import QontoError, RequestFailed, RequestRejected
-from tap_qonto.pagination.pages import Query, Records, page_of
+from tap_qonto.pagination.pages import Query, Records
 from tap_qonto.streams.client import QontoStream
+from tap_qonto.streams.meta import page_of
 from tap_qonto.streams.nested import PerAccountStream, PerRowStream
 from tap_qonto.sync.moments import timestamp
 

@@ -17,10 +17,11 @@ from singer_sdk.schema.source import StreamSchema
 from tap_qonto.api.contract import CONTRACT, UNKNOWN_FIELDS, derived_facts, endpoints, row_facts
 from tap_qonto.api.responses import Request, is_error
 from tap_qonto.errors import RequestDenied, RequestFailed, RequestRejected
-from tap_qonto.pagination.pages import Listing, Observed, Page, Query, page_of
+from tap_qonto.pagination.pages import Listing, Observed, Page, Query
 from tap_qonto.pagination.readers import whole
-from tap_qonto.pagination.ways import first_accepted
 from tap_qonto.settings import STATUSES
+from tap_qonto.streams.meta import page_of
+from tap_qonto.streams.ways import first_accepted
 from tap_qonto.sync.moments import moment_of, timestamp
 from tap_qonto.sync.rows import row_shaper
 from tap_qonto.sync.stream import PartitionedStream
@@ -33,7 +34,7 @@ if t.TYPE_CHECKING:
 
     from tap_qonto.api.prefetch import Fetch
     from tap_qonto.pagination.pages import Walk
-    from tap_qonto.pagination.ways import Way
+    from tap_qonto.streams.ways import Way
     from tap_qonto.sync.fit import Kind
 
 Params = tuple[tuple[str, t.Any], ...]

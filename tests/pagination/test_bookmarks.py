@@ -21,9 +21,9 @@ from tap_qonto.pagination.pages import (
     Page,
     Query,
     Records,
-    page_of,
 )
 from tap_qonto.pagination.readers import changed, changed_unsorted, held_back, merged, whole
+from tap_qonto.streams.meta import page_of
 
 if t.TYPE_CHECKING:
     from datetime import datetime

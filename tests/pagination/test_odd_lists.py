@@ -25,9 +25,9 @@ from tap_qonto.pagination.pages import (
     Observed,
     Page,
     Query,
-    page_of,
 )
 from tap_qonto.pagination.readers import changed, whole
+from tap_qonto.streams.meta import page_of
 
 if t.TYPE_CHECKING:
     from datetime import datetime

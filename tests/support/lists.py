@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from qonto_model import BEGIN, Model
 
-from tap_qonto.pagination.pages import Listing, Observed, Page, Query, Records, Walk, page_of
+from tap_qonto.pagination.pages import Listing, Observed, Page, Query, Records, Walk
 from tap_qonto.pagination.readers import changed, changed_unsorted, merged, whole
-from tap_qonto.pagination.ways import first_accepted
+from tap_qonto.streams.meta import page_of
+from tap_qonto.streams.ways import first_accepted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tap_qonto.errors import RequestRejected
 from tap_qonto.pagination.pages import Listing, Observed, Page, Query
 from tap_qonto.pagination.readers import whole
-from tap_qonto.pagination.ways import first_accepted
+from tap_qonto.streams.ways import first_accepted
 
 if t.TYPE_CHECKING:
     import random

@@ -5,8 +5,9 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timezone
 
-from tap_qonto.pagination.pages import Listing, Observed, Page, Query, page_of
+from tap_qonto.pagination.pages import Listing, Observed, Page, Query
 from tap_qonto.pagination.readers import whole
+from tap_qonto.streams.meta import page_of
 
 if t.TYPE_CHECKING:
     import psycopg

@@ -23,7 +23,8 @@ from datetime import datetime, timedelta, timezone
 from model_lists import Behaviour, Churn, ModelListing, Place, Row, Rows, View
 
 from tap_qonto.errors import RequestFailed, RequestRejected
-from tap_qonto.pagination.pages import Observed, Page, Query, Unsorted, Walk, page_of
+from tap_qonto.pagination.pages import Observed, Page, Query, Unsorted, Walk
+from tap_qonto.streams.meta import page_of
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
