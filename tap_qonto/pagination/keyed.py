@@ -42,7 +42,7 @@ PATIENCE = 30  # requests without progress, one after the other, before a list i
 FRESH = timedelta(seconds=10)  # what changed so shortly before the start may show it too early
 BEYOND = 20  # rows in a row, later than the start, that end a walk
 RECENT = 3  # pages whose records are not handed over again if they come again unchanged
-GROUP = 4  # pages of one key that are read by number; then it is read apart
+GROUP = 2  # pages of one key that are read by number; then it is read apart
 OWED = 16  # keys whose rows are read later, at most
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
 

@@ -70,7 +70,8 @@ class Plan:
     def forward(self, query: Query, page: Page, ties: int) -> None:
         """Go on behind `page`, of whose rows `ties` have its last key."""
         self._offset, self._total = query.start + len(page.rows), page.total or 0
-        self._ties = 0 if self.is_windowed else ties
+        is_owed = self.is_windowed and 2 * ties >= self._listing.size  # cheaper than to overlap
+        self._ties = 0 if is_owed else ties
         self._ahead += self._growth
         usual = 2 * ties + 1 if 8 * ties < self._listing.size else 0
         self._overlap = max(OVERLAP, self._overlap + (usual - self._overlap) / 10)
