@@ -72,6 +72,9 @@ scenes = st.fixed_dictionaries(
 )
 
 
+ENDLESS = 500  # pages: a list that grows as fast as it is read has no end
+
+
 def survive(kind: str, scene: dict[str, t.Any]) -> None:
     """Read while the list moves, stopped and started again; then once in peace."""
     behaviour, size = scene["behaviour"], max(scene["size"], scene["rows"] // 60)
@@ -106,7 +109,7 @@ def survive(kind: str, scene: dict[str, t.Any]) -> None:
 
     for stop in scene["stops"]:
         walk = READINGS[kind](model, size, bookmark)
-        outcome = read(walk, target, bookmark, stop_after=stop, check=check)
+        outcome = read(walk, target, bookmark, stop_after=stop or ENDLESS, check=check)
         bookmark = outcome.bookmark
         model.now += timedelta(seconds=scene["pause"])
         model.happen(0)
