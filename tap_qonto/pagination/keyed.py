@@ -93,7 +93,7 @@ class Keyed:
                 if self._first is None:
                     self._begin(page)
                 keys = self._settled(page)
-                query = query if self._is_heeded(query, page) else query._replace(since=None)
+                query = query if self._heeds(query, page) else query._replace(since=None)
                 if goes_on := self._goes_on(query, page, keys):
                     rows = self._new(named(listing, page.rows))
                     if query.number > 1 and keys[:1] == [self._reached]:
@@ -102,7 +102,7 @@ class Keyed:
                     yield Records(rows, self.bookmark())
                     ended = self._ends(query, page, keys)
                     plan.forward(query, page, keys.count(self._reached or LATEST))
-                    if (yield from self._is_paid(0 if ended else OWED)) and ended:
+                    if (yield from self._pay(0 if ended else OWED)) and ended:
                         return self.bookmark(ended=True)
                 else:
                     self._misses += 1
@@ -148,8 +148,8 @@ class Keyed:
             raise Unsorted
         return keys
 
-    def _is_heeded(self, query: Query, page: Page) -> bool:
-        """Was the lower bound heeded? If not (Q33), the whole list is read, from its beginning."""
+    def _heeds(self, query: Query, page: Page) -> bool:
+        """Does Qonto heed the lower bound? If not (Q33), all is read, from the beginning."""
         observed, lowest = self._listing.observed, min(filter(None, page.keys), default=None)
         if not (query.since and lowest and lowest < query.since - SECOND):
             return True
@@ -226,7 +226,7 @@ class Keyed:
     def _open_anew(self, *, is_stuck: bool) -> Iterator[Records]:
         """Begin a window at `reached`; if the one in hand begins there, behind rows read apart."""
         plan = self._plan
-        if is_stuck and not (yield from self._is_paid(0)):
+        if is_stuck and not (yield from self._pay(0)):
             return
         if plan.is_windowed and self._reached and not plan.can_open(self._reached):
             yield from self._apart(self._reached, self._near(self._reached, *self._recent))
@@ -242,7 +242,7 @@ class Keyed:
             self._listing.ahead(query)
             self._owed.append(Owed(key, self._near(key, *self._recent), query))
 
-    def _is_paid(self, most: int) -> Generator[Records, None, bool]:
+    def _pay(self, most: int) -> Generator[Records, None, bool]:
         """Read what is owed, if it has come or is more than `most`; False: the list begins anew.
 
         A page that begins before the key and reaches beyond it holds all its rows.
@@ -251,7 +251,7 @@ class Keyed:
         while len(owed) > most or (owed and self._listing.is_here(owed[0].query)):
             key, known, query = owed[0]
             page = ask(self._listing, query)
-            if not self._is_heeded(query, page):
+            if not self._heeds(query, page):
                 return False
             keys = self._settled(page)
             if keys and key < keys[-1]:
