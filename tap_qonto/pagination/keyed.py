@@ -107,7 +107,8 @@ class Keyed:
                 else:
                     self._misses += 1
                     plan.back()
-                is_stuck = self._misses > (GROUP if goes_on and rows else 0) and not self._is_beyond
+                waits = goes_on and rows and (plan.is_ahead or keys[:1] != keys[-1:])
+                is_stuck = self._misses > (GROUP if waits else 0) and not self._is_beyond
                 if is_stuck or plan.is_deep:
                     yield from self._open_anew(is_stuck=is_stuck)
         finally:
@@ -225,7 +226,10 @@ class Keyed:
 
     def _open_anew(self, *, is_stuck: bool) -> Iterator[Records]:
         """Begin a window at `reached`; if the one in hand begins there, behind rows read apart."""
-        plan = self._plan
+        plan, owed = self._plan, self._owed
+        if is_stuck and owed and owed[-1].key == self._reached:  # its rows fill pages
+            key, known, _ = owed.pop()
+            yield from self._apart(key, known)
         if is_stuck and not (yield from self._pay(0)):
             return
         if plan.is_windowed and self._reached and not plan.can_open(self._reached):

@@ -35,6 +35,11 @@ class Plan:
         return self._listing.can_open and self._listing.observed.filters
 
     @property
+    def is_ahead(self) -> bool:
+        """Are pages on their way that a new window would drop?"""
+        return bool(self._queries)
+
+    @property
     def is_deep(self) -> bool:
         """Is the next page further in the window than a server may look?"""
         return self._offset >= DEPTH
