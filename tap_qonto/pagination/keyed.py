@@ -227,11 +227,12 @@ class Keyed:
     def _open_anew(self, *, is_stuck: bool) -> Iterator[Records]:
         """Begin a window at `reached`; if the one in hand begins there, behind rows read apart."""
         plan, owed = self._plan, self._owed
-        if is_stuck and owed and owed[-1].key == self._reached:  # its rows fill pages
-            key, known, _ = owed.pop()
-            yield from self._apart(key, known)
-        if is_stuck and not (yield from self._pay(0)):
-            return
+        if is_stuck:
+            if owed and owed[-1].key == self._reached:  # its rows fill pages
+                key, known, _ = owed.pop()
+                yield from self._apart(key, known)
+            if not (yield from self._pay(0)):
+                return
         if plan.is_windowed and self._reached and not plan.can_open(self._reached):
             yield from self._apart(self._reached, self._near(self._reached, *self._recent))
         if plan.can_open(self._reached):

@@ -21,7 +21,7 @@ from tap_qonto.pagination.pages import Listing, Observed, Page, Query
 from tap_qonto.pagination.readers import whole
 from tap_qonto.settings import STATUSES
 from tap_qonto.streams.meta import page_of
-from tap_qonto.streams.ways import first_accepted
+from tap_qonto.streams.ways import apart, first_accepted
 from tap_qonto.sync.moments import moment_of, timestamp
 from tap_qonto.sync.rows import row_shaper
 from tap_qonto.sync.stream import PartitionedStream
@@ -302,18 +302,9 @@ class QontoListing(Listing):
 
     def apart(self, since: datetime, until: datetime) -> Walk:
         """Send for the rows whose key lies between, and read them: by another key, or by count."""
-        first = self._within(since, until, self._apart_by)
-        first.ahead(Query(size=first.size))
-        ways = (
-            lambda: whole(first),
-            lambda: whole(self._within(since, until)),
-            lambda: whole(self._within(since, None)),
-        )
-        return first_accepted(ways, Observed(), lambda: None)
+        return apart(self._within, since, until, self._apart_by)
 
-    def _within(
-        self, since: datetime, until: datetime | None, field: str | None = None
-    ) -> QontoListing:
+    def _within(self, since: datetime, until: datetime | None, field: str | None) -> QontoListing:
         bounds = zip(self._filters, (since, until), strict=True)
         extra = {name: timestamp(bound) for name, bound in bounds if name and bound}
         if field:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import typing as t
 
 from tap_qonto.errors import RequestRejected
-from tap_qonto.pagination.pages import Unsorted
+from tap_qonto.pagination.pages import Observed, Query, Unsorted
+from tap_qonto.pagination.readers import whole
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
-    from tap_qonto.pagination.pages import Observed, Walk
+    from tap_qonto.pagination.pages import Listing, Walk
+
+    Within: t.TypeAlias = Callable[[datetime, datetime | None, str | None], Listing]
 
 Way: t.TypeAlias = "Callable[[], Walk]"
 
@@ -40,3 +44,19 @@ def first_accepted(ways: Sequence[Way], observed: Observed, told: Callable[[], N
                 told()
             return upto
     return None
+
+
+def apart(within: Within, since: datetime, until: datetime, field: str | None) -> Walk:
+    """Send for the rows between two bounds, and read them: by another `field`, or by count.
+
+    `within` makes the list between its bounds, sorted by a field if one is given; the upper bound
+    is left out where Qonto refuses it.
+    """
+    first = within(since, until, field)
+    first.ahead(Query(size=first.size))
+    ways = (
+        lambda: whole(first),
+        lambda: whole(within(since, until, None)),
+        lambda: whole(within(since, None, None)),
+    )
+    return first_accepted(ways, Observed(), lambda: None)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from tap_qonto.errors import RequestRejected
 from tap_qonto.pagination.pages import Listing, Observed, Page, Query
-from tap_qonto.pagination.readers import whole
-from tap_qonto.streams.ways import first_accepted
+from tap_qonto.streams.ways import apart
 
 if t.TYPE_CHECKING:
     import random
@@ -112,18 +111,14 @@ class ModelListing(Listing):
         return t.cast("datetime | None", row[self._key]) if self._key else None
 
     def apart(self, since: datetime, until: datetime) -> Walk:
-        """By the second key, or by count; without the upper bound where that is refused."""
-
-        def within(until: datetime | None, key: str | None = None) -> ModelListing:
+        def within(since: datetime, until: datetime | None, key: str | None) -> ModelListing:
             view = self.view._replace(order=key or self.view.order)
             found = ModelListing(self.model, view, key=key, observed=None)
             found.size, found.window, found.grows = self.size, (since, until), False
             return found
 
-        first = within(until, "created_at" if self.model.behaviour.second else None)
-        first.ahead(Query(size=first.size))
-        ways = (lambda: whole(first), lambda: whole(within(until)), lambda: whole(within(None)))
-        return first_accepted(ways, Observed(), lambda: None)
+        second = "created_at" if self.model.behaviour.second else None
+        return apart(within, since, until, second)
 
     def now(self) -> datetime:
         return self.model.now
