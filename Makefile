@@ -30,7 +30,7 @@ DEPENDENT := tests/session/test_tokens.py tests/session/test_renewal.py tests/se
 	tests/test_inputs.py tests/test_masks.py tests/files/test_store.py
 # Python 3.10 by preference: the lowest versions of some have no wheels for the newest Python.
 FLOORS_PYTHON ?= $(firstword $(foreach name,python3.10 python3.11 python3.12,$(shell \
-	command -v $(name))) $(VENV)/bin/python)
+	$(name) -c 'print("$(name)")' 2>/dev/null)) $(VENV)/bin/python)
 
 test-floors: $(VENV)/installed-all  ## Run quick tests on the lowest versions that pyproject.toml allows
 	$(RUN) uv venv --quiet --clear --python $(FLOORS_PYTHON) $(VENV)-floors

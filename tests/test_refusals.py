@@ -36,26 +36,26 @@ if t.TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "words"),
+    ("status", "body", "headers", "kind", "words"),
     [
-        (reply(error("invalid"), 400), RequestRejected, r"400 invalid"),
-        (reply(error("not_in_list"), 422, X_Request_Id="r-1"), RequestRejected, "422 not_in.*r-1"),
-        (reply(error("forbidden"), 403), RequestDenied, "plan or consent.*403 forbidden"),
-        (reply(error("x", "missing required oauth scope"), 403), RequestDenied, "lacks a scope"),
-        (reply(error("x"), 404), RequestDenied, "switched off"),
-        (reply(b"404 page not found", 404, X_Tyk_Trace_Id="t9"), RequestDenied, "404, request.*t9"),
-        (reply(b'{"code": "flat", "detail": "d"}', 410), RequestDenied, "retired.*410 flat"),
-        (reply(b'{"errors": {"code": "one"}}', 403), RequestDenied, "403 one"),
-        (reply(b'{"errors": [[["x"]]]}', 403), RequestDenied, r"\(403\)"),
-        (reply(error("code with words"), 403), RequestDenied, r"\(403\)"),
-        (reply(b"", 405), RequestFailed, "405"),
-        (reply(b"", 302, Location="https://secret-Pl4nted/"), RequestFailed, "staging_token"),
+        (400, error("invalid"), {}, RequestRejected, r"400 invalid"),
+        (422, error("not_in_list"), {"X_Request_Id": "r-1"}, RequestRejected, "422 not_in.*r-1"),
+        (403, error("forbidden"), {}, RequestDenied, "plan or consent.*403 forbidden"),
+        (403, error("x", "missing required oauth scope"), {}, RequestDenied, "lacks a scope"),
+        (404, error("x"), {}, RequestDenied, "switched off"),
+        (404, b"404 page not found", {"X_Tyk_Trace_Id": "t9"}, RequestDenied, "404, request.*t9"),
+        (410, b'{"code": "flat", "detail": "d"}', {}, RequestDenied, "retired.*410 flat"),
+        (403, b'{"errors": {"code": "one"}}', {}, RequestDenied, "403 one"),
+        (403, b'{"errors": [[["x"]]]}', {}, RequestDenied, r"\(403\)"),
+        (403, error("code with words"), {}, RequestDenied, r"\(403\)"),
+        (405, b"", {}, RequestFailed, "405"),
+        (302, b"", {"Location": "https://secret-Pl4nted/"}, RequestFailed, "staging_token"),
     ],
 )
 def test_a_refusal_is_named_and_never_repeated(
-    answer: bytes, kind: type[QontoError], words: str
+    status: int, body: bytes, headers: dict[str, str], kind: type[QontoError], words: str
 ) -> None:
-    with sending(lambda _: answer) as (transport, wire):
+    with sending(lambda _: reply(body, status, **headers)) as (transport, wire):
         with pytest.raises(kind, match=words) as raised:
             transport.send(ASKED)
         assert raised.type is kind
