@@ -10,6 +10,7 @@ import typing as t
 from bisect import bisect_left, bisect_right
 from decimal import Decimal
 from itertools import groupby, takewhile
+from operator import itemgetter
 
 import msgspec
 
@@ -212,24 +213,33 @@ class Table:
     def _view(self, equals: frozenset[Equal], sort: str | None) -> tuple[list[Record], list[t.Any]]:
         view = self._views.get((equals, sort))
         if view is None:
-            records = [
-                record
-                for record in self.records.values()
-                if all(_among(record.marks[field], values) for field, values in equals)
-            ]
-            keys: list[t.Any] = []
-            if sort is not None:
-                texts = any(isinstance(record.marks[sort], str) for record in records)
-                last = "\U0010ffff" if texts else LAST
-
-                def key(record: Record) -> t.Any:
-                    value = record.marks[sort]
-                    return last if value is None else value
-
-                records.sort(key=key)
-                keys = [key(record) for record in records]
-            view = self._views[equals, sort] = (records, keys)
+            view = self._narrowed(equals, sort) if equals else self._sorted(sort)
+            self._views[equals, sort] = view
         return view
+
+    def _narrowed(
+        self, equals: frozenset[Equal], sort: str | None
+    ) -> tuple[list[Record], list[t.Any]]:
+        *others, (field, values) = sorted(equals, key=itemgetter(0))
+        records, keys = self._view(frozenset(others), sort)
+        kept = [
+            place for place, record in enumerate(records) if _among(record.marks[field], values)
+        ]
+        return [records[place] for place in kept], [keys[place] for place in kept] if sort else []
+
+    def _sorted(self, sort: str | None) -> tuple[list[Record], list[t.Any]]:
+        records = [*self.records.values()]
+        if sort is None:
+            return records, []
+        texts = any(isinstance(record.marks[sort], str) for record in records)
+        last = "\U0010ffff" if texts else LAST
+
+        def key(record: Record) -> t.Any:
+            value = record.marks[sort]
+            return last if value is None else value
+
+        records.sort(key=key)
+        return records, [key(record) for record in records]
 
 
 def _shuffled(
