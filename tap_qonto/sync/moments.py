@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 from datetime import datetime, timedelta, timezone
@@ -48,7 +49,13 @@ def calendar_date(value: t.Any) -> str | None:
 
 def moment_of(value: t.Any) -> datetime | None:
     """Read a timestamp or a date of a row, aware in UTC; None if it is none. To microseconds."""
-    if type(value) is str and is_usual_timestamp(value):
+    return _moment_of(value) if isinstance(value, str) else None
+
+
+@functools.lru_cache(maxsize=2048)
+def _moment_of(value: str) -> datetime | None:
+    """The same: rows of one moment come together, and each is asked for several times."""
+    if is_usual_timestamp(value):
         return datetime.fromisoformat(f"{value[:-1]}+00:00")
     text = utc(value)
     if text is None:
