@@ -42,6 +42,7 @@ PATIENCE = 30  # requests without progress, one after the other, before a list i
 FRESH = timedelta(seconds=10)  # what changed so shortly before the start may show it too early
 BEYOND = 20  # rows in a row, later than the start, that end a walk
 RECENT = 3  # pages whose records are not handed over again if they come again unchanged
+LONG = 10  # pages, before it is looked whether rows without a key stand at the end
 GROUP = 2  # pages of one key that are read by number; then it is read apart
 OWED = 16  # keys whose rows are read later, at most
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
@@ -101,7 +102,7 @@ class Keyed:
                     self._move(page, keys)
                     yield Records(rows, self.bookmark())
                     ended = self._ends(query, page, keys)
-                    plan.forward(query, page, keys.count(self._reached or LATEST))
+                    plan.forward(query, page, keys, self._reached)
                     if (yield from self._pay(0 if ended else OWED)) and ended:
                         return self.bookmark(ended=True)
                 else:
@@ -132,6 +133,8 @@ class Keyed:
     def _begin(self, page: Page) -> None:
         """Freeze the moment that tells rows which change while the list is read."""
         self._first = page
+        if not self._sees_all and (page.total or 0) > LONG * self._listing.size:
+            self._listing.ahead(self._last(page.total))
         if page.date:
             self.upto = page.date - MARGIN
         if page.date and self._listing.grows and not self._listing.is_descending:
@@ -204,10 +207,15 @@ class Keyed:
         ended = ended or (len(last) == BEYOND and all(key and key > self._late for key in last))
         if listing.is_descending and self._since and keys:
             ended = ended or keys[-1] < self._since
-        is_long = query.start >= 10 * listing.size
+        is_long = query.start >= LONG * listing.size
         if not self._sees_all and (is_long or (ended and query.since)):
             self._look_behind()
         return ended
+
+    def _last(self, total: int | None) -> Query:
+        """The last page of the whole list."""
+        size = self._listing.size
+        return Query(number=max(1, -(-(total or 0) // size)), size=size)
 
     def _look_behind(self) -> None:
         """Rows without a key stand behind all others, where no window shows them.
@@ -215,10 +223,9 @@ class Keyed:
         Raises:
             Unsorted: there are rows without a key.
         """
-        self._sees_all, size = True, self._listing.size
-        last = -(-(t.cast("Page", self._first).total or 0) // size)
-        for number in range(last, max(1, last - 3), -1):  # fewer, where rows left meanwhile
-            page = ask(self._listing, Query(number=number, size=size))
+        self._sees_all, query = True, self._last(t.cast("Page", self._first).total)
+        for number in range(query.number, max(1, query.number - 3), -1):  # where rows left
+            page = ask(self._listing, query._replace(number=number))
             if None in page.keys:
                 raise Unsorted
             if page.rows:

@@ -25,7 +25,9 @@ class Plan:
         self._overlap = float(OVERLAP)
         self._offset = self._total = self._ties = 0
         self._ahead, self._growth = 0.0, 1.0  # pages: at most, and more for each that went on
-        self._opened: datetime | None = None  # the lower bound; None: the whole list
+        self._since: datetime | None = None  # of the window in hand; None: the whole list
+        self._begun: datetime | None = None  # of the last one whose first page was asked for
+        self._moved = 0  # rows between the window before, of which pages are on their way, and it
         self.is_new = False
         """Was the query that follows sent just now, not ahead?"""
 
@@ -45,8 +47,8 @@ class Plan:
         return self._offset >= DEPTH
 
     def can_open(self, key: datetime | None) -> bool:
-        """Would a window that begins at `key` begin later than the one in hand?"""
-        is_later = key is not None and (self._opened is None or key - SECOND > self._opened)
+        """Would a window that begins at `key` begin later than the last that was read so?"""
+        is_later = key is not None and (self._begun is None or key - SECOND > self._begun)
         return self.is_windowed and is_later
 
     def open(self, key: datetime | None) -> None:
@@ -55,7 +57,7 @@ class Plan:
         None: begin the whole list.
         """
         self._forget()
-        self._opened = key and key - SECOND
+        self._since = self._begun = key and key - SECOND
         self._offset = self._total = self._ties = 0
 
     def following(self) -> Query:
@@ -65,21 +67,39 @@ class Plan:
         if not queries:
             queries.append(self._overlapping(self._offset, self._ties + 1))
             self._listing.ahead(queries[0])
-        while (end := queries[-1].end) < min(self._total, DEPTH) and len(queries) <= self._ahead:
+        while (end := self._end(queries[-1])) < self._total and len(queries) <= self._ahead:
             query = self._overlapping(end)
-            if query.end <= end or not self._listing.ahead(query):
+            if query.end <= end or end >= DEPTH or not self._listing.ahead(query):
                 break
             queries.append(query)
         return queries.popleft()
 
-    def forward(self, query: Query, page: Page, ties: int) -> None:
-        """Go on behind `page`, of whose rows `ties` have its last key."""
-        self._offset, self._total = query.start + len(page.rows), page.total or 0
+    def forward(
+        self, query: Query, page: Page, keys: list[datetime], reached: datetime | None
+    ) -> None:
+        """Go on behind `page`, which has these `keys`."""
+        self._offset = self._end(query) - query.size + len(page.rows)
+        self._total = (page.total or 0) - self._of_before(query)
+        ties = keys.count(reached) if reached else 0
         is_owed = self.is_windowed and 2 * ties >= self._listing.size  # cheaper than to overlap
         self._ties = 0 if is_owed else ties
         self._ahead += self._growth
         usual = 2 * ties + 1 if 8 * ties < self._listing.size else 0
         self._overlap = max(OVERLAP, self._overlap + (usual - self._overlap) / 10)
+        far = self._queries[-1].end if self._queries else query.end
+        if query.since == self._since and far > DEPTH // 2 and self.is_windowed and reached:
+            self._move(query, sum(key < reached - SECOND for key in keys), reached)
+
+    def _move(self, query: Query, rows: int, key: datetime) -> None:
+        """Ask in a window at `key` from now on, `rows` behind the start of a page of the former.
+
+        Pages that are on their way stay: they reach further than its beginning.
+        """
+        if not rows:
+            return
+        self._since, self._moved = key - SECOND, query.start + rows
+        self._offset -= self._moved
+        self._total -= self._moved
 
     def back(self) -> None:
         """Step back, as rows left: overlap by more from now on, and send fewer ahead."""
@@ -87,6 +107,13 @@ class Plan:
         self._ahead, self._growth = len(self._queries) / 2, 0.05
         self._offset = max(0, self._offset - (self._listing.size // 2 or 1))
         self._forget()
+
+    def _of_before(self, query: Query) -> int:
+        return 0 if query.since == self._since else self._moved
+
+    def _end(self, query: Query) -> int:
+        """The place after the last row of a page, in the window in hand."""
+        return query.end - self._of_before(query)
 
     def _forget(self) -> None:
         """Drop what was sent ahead."""
@@ -106,6 +133,6 @@ class Plan:
             start = max(0, offset - overlap)
             end, best = max(((start // one + 1) * one, one) for one in range(1, size + 1))
             if end > offset or overlap <= 1:
-                return Query(self._opened, number=end // best, size=best)
+                return Query(self._since, number=end // best, size=best)
             overlap -= 1
-        return Query(self._opened, size=size)
+        return Query(self._since, size=size)
