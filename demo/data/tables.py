@@ -109,14 +109,14 @@ class Span(t.NamedTuple):
     high: t.Any = None
     closed: tuple[bool, bool] = (True, True)
 
-    def holds(self, value: t.Any) -> bool:
-        if value is None:
-            return False
-        if self.low is not None and (
-            value < self.low or (value == self.low and not self.closed[0])
-        ):
-            return False
-        return self.high is None or value < self.high or (value == self.high and self.closed[1])
+    def among(self, keys: Sequence[t.Any]) -> tuple[int, int]:
+        """Where the values that it holds begin and end among sorted ones."""
+        low, high = 0, bisect_left(keys, LAST)
+        if self.low is not None:
+            low = (bisect_left if self.closed[0] else bisect_right)(keys, self.low)
+        if self.high is not None:
+            high = min(high, (bisect_right if self.closed[1] else bisect_left)(keys, self.high))
+        return low, high
 
 
 class Like(t.NamedTuple):
@@ -183,17 +183,17 @@ class Table:
             if isinstance(span, Like) or span.field != sort:
                 others.append(span)
                 continue
-            high = min(high, bisect_left(keys, LAST))
-            if span.low is not None:
-                low = max(low, (bisect_left if span.closed[0] else bisect_right)(keys, span.low))
-            if span.high is not None:
-                high = min(high, (bisect_right if span.closed[1] else bisect_left)(keys, span.high))
+            first_held, end_held = span.among(keys)
+            low, high = max(low, first_held), min(high, end_held)
         if others:
-            kept = [
-                place
-                for place in range(low, high)
-                if all(span.holds(records[place].marks[span.field]) for span in others)
-            ]
+            kept = [*range(low, high)]
+            for one in others:
+                if isinstance(one, Span):
+                    among, values = self._view(frozenset(equals), one.field)
+                    holding = set(among[slice(*one.among(values))])
+                    kept = [place for place in kept if records[place] in holding]
+                else:
+                    kept = [place for place in kept if one.holds(records[place].marks[one.field])]
             records = [records[place] for place in kept]
             keys = [keys[place] for place in kept] if sort else []
             low, high = 0, len(records)

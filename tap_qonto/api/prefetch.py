@@ -32,6 +32,7 @@ if t.TYPE_CHECKING:
 _Item = t.TypeVar("_Item")
 
 MOST_BYTES = 2**25  # of responses that wait for one walk
+GREED = 8
 STEP = 0.2  # seconds between looks at `interrupted` while the reader waits
 
 
@@ -39,7 +40,8 @@ class Fetch:
     """Sends the requests of one walk on the pool; `ahead` sends before the response is wanted.
 
     Three quarters of the pages ahead are for the walk that is read next: pages that wait for
-    others, which wait for the reader, must not slow it down.
+    others, which wait for the reader, must not slow it down. A list of that walk may have `GREED`
+    times as many ahead as are left: nearly all where it is alone, its share where there are more.
     """
 
     def __init__(self, pool: RequestPool, is_next: Callable[[], bool] = lambda: True) -> None:
@@ -47,15 +49,11 @@ class Fetch:
         self._is_next = is_next
         self._sent: dict[Request, tuple[Future[Response], bool]] = {}  # and if with a permit
         self._own: set[Request] = set()
-        self._share = 1
 
-    def branch(self, siblings: int = 1) -> Fetch:
-        """Return a sibling for another list of the same walk: it forgets on its own.
-
-        Of several that are read side by side, each may send its share ahead.
-        """
+    def branch(self) -> Fetch:
+        """Return a sibling for another list of the same walk: it forgets on its own."""
         branch = Fetch(self._pool, self._is_next)
-        branch._sent, branch._share = self._sent, siblings
+        branch._sent = self._sent
         return branch
 
     def __call__(self, request: Request) -> Response:
@@ -75,8 +73,7 @@ class Fetch:
         if request in self._sent:
             return True
         is_next = self._is_next()
-        depth = self._pool.depth()
-        if is_next and (len(self._sent) >= depth or len(self._own) >= depth / self._share):
+        if is_next and len(self._own) >= GREED * (self._pool.depth() - len(self._sent)):
             return False
         if not is_next and not self._pool.permits.acquire(blocking=False):
             return False

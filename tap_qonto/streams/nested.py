@@ -117,7 +117,7 @@ class PerAccountStream(UpdatedStream):
             walks = [
                 self.changed(
                     context,
-                    fetch.branch(len(statuses)),
+                    fetch.branch(),
                     since,
                     (*account.items(), ("status[]", status)),
                     given=account,
