@@ -109,9 +109,8 @@ class Keyed:
                     self._misses += 1
                     plan.back()
                 waits = goes_on and rows and (plan.is_ahead or keys[:1] != keys[-1:])
-                is_stuck = self._misses > (GROUP if waits else 0) and not self._is_beyond
-                if is_stuck or plan.is_deep:
-                    yield from self._open_anew(is_stuck=is_stuck)
+                if self._misses > (GROUP if waits else 0) and not self._is_beyond:
+                    yield from self._open_anew()
         finally:
             listing.forget()
         if not plan.is_windowed:
@@ -231,15 +230,14 @@ class Keyed:
             if page.rows:
                 return
 
-    def _open_anew(self, *, is_stuck: bool) -> Iterator[Records]:
+    def _open_anew(self) -> Iterator[Records]:
         """Begin a window at `reached`; if the one in hand begins there, behind rows read apart."""
         plan, owed = self._plan, self._owed
-        if is_stuck:
-            if owed and owed[-1].key == self._reached:  # its rows fill pages
-                key, known, _ = owed.pop()
-                yield from self._apart(key, known)
-            if not (yield from self._pay(0)):
-                return
+        if owed and owed[-1].key == self._reached:  # its rows fill pages
+            key, known, _ = owed.pop()
+            yield from self._apart(key, known)
+        if not (yield from self._pay(0)):
+            return
         if plan.is_windowed and self._reached and not plan.can_open(self._reached):
             yield from self._apart(self._reached, self._near(self._reached, *self._recent))
         if plan.can_open(self._reached):

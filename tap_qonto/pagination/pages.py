@@ -87,7 +87,7 @@ class Listing:
     can_open: bool = True
     """Does the list take a lower bound on its sort key?"""
     expected: int | None = None
-    """How many rows there are, where another response has told it."""
+    """How many rows another response has told of: that there are so many, or more than a page."""
 
     def page(self, query: Query) -> Page:
         """Ask for one page, now. Raises what `Transport.send` raises."""

@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
     from tap_qonto.pagination.pages import Listing, Page
 
 OVERLAP = 3  # rows; more where keys repeat or rows left
-DEPTH = 9_000  # rows of a window: behind 10,000 search engines give none
+DEPTH = 4_500  # rows of a window, before the next begins: behind 10,000 search engines give none
 
 
 class Plan:
@@ -23,8 +23,9 @@ class Plan:
         self._listing = listing
         self._queries: deque[Query] = deque()
         self._overlap = float(OVERLAP)
-        self._offset = self._total = self._ties = 0
-        self._ahead, self._growth = 0.0, 1.0  # pages: at most, and more for each that went on
+        self._offset = self._ties = 0
+        self._total = listing.expected or 0
+        self._ahead = self._growth = 1.0  # pages: at most, and more for each that went on
         self._since: datetime | None = None  # of the window in hand; None: the whole list
         self._begun: datetime | None = None  # of the last one whose first page was asked for
         self._moved = 0  # rows between the window before, of which pages are on their way, and it
@@ -40,11 +41,6 @@ class Plan:
     def is_ahead(self) -> bool:
         """Are pages on their way that a new window would drop?"""
         return bool(self._queries)
-
-    @property
-    def is_deep(self) -> bool:
-        """Is the next page further in the window than a server may look?"""
-        return self._offset >= DEPTH
 
     def can_open(self, key: datetime | None) -> bool:
         """Would a window that begins at `key` begin later than the last that was read so?"""
@@ -69,7 +65,7 @@ class Plan:
             self._listing.ahead(queries[0])
         while (end := self._end(queries[-1])) < self._total and len(queries) <= self._ahead:
             query = self._overlapping(end)
-            if query.end <= end or end >= DEPTH or not self._listing.ahead(query):
+            if query.end <= end or end >= 2 * DEPTH or not self._listing.ahead(query):
                 break
             queries.append(query)
         return queries.popleft()
@@ -87,19 +83,18 @@ class Plan:
         usual = 2 * ties + 1 if 8 * ties < self._listing.size else 0
         self._overlap = max(OVERLAP, self._overlap + (usual - self._overlap) / 10)
         far = self._queries[-1].end if self._queries else query.end
-        if query.since == self._since and far > DEPTH // 2 and self.is_windowed and reached:
-            self._move(query, sum(key < reached - SECOND for key in keys), reached)
+        before = sum(key < reached - SECOND for key in keys) if reached else 0
+        if before and query.since == self._since and far > DEPTH and self.is_windowed:
+            self._move(query.start + before, t.cast("datetime", reached))
 
-    def _move(self, query: Query, rows: int, key: datetime) -> None:
-        """Ask in a window at `key` from now on, `rows` behind the start of a page of the former.
+    def _move(self, rows: int, key: datetime) -> None:
+        """Ask in a window at `key` from now on, which begins behind so many `rows` of this one.
 
         Pages that are on their way stay: they reach further than its beginning.
         """
-        if not rows:
-            return
-        self._since, self._moved = key - SECOND, query.start + rows
-        self._offset -= self._moved
-        self._total -= self._moved
+        self._since, self._moved = key - SECOND, rows
+        self._offset -= rows
+        self._total -= rows
 
     def back(self) -> None:
         """Step back, as rows left: overlap by more from now on, and send fewer ahead."""

@@ -317,6 +317,7 @@ class QontoListing(Listing):
             given=self._given,
         )
         found.is_sorted, found.grows = bool(field), False
+        found.expected = found.size + 1  # or more: they are read apart where a page can't hold them
         return found
 
     def warn(self, text: str) -> None:
