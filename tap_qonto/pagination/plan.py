@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
     from tap_qonto.pagination.pages import Listing, Page
 
 OVERLAP = 3  # rows; more where keys repeat or rows left
-DEPTH = 4_500  # rows of a window, before the next begins: behind 10,000 search engines give none
+WINDOW = 10  # pages, before the next window begins: behind 10,000 rows some servers give none
 
 
 class Plan:
@@ -65,7 +65,7 @@ class Plan:
             self._listing.ahead(queries[0])
         while (end := self._end(queries[-1])) < self._total and len(queries) <= self._ahead:
             query = self._overlapping(end)
-            if query.end <= end or end >= 2 * DEPTH or not self._listing.ahead(query):
+            if query.end <= end or not self._listing.ahead(query):
                 break
             queries.append(query)
         return queries.popleft()
@@ -84,7 +84,12 @@ class Plan:
         self._overlap = max(OVERLAP, self._overlap + (usual - self._overlap) / 10)
         far = self._queries[-1].end if self._queries else query.end
         before = sum(key < reached - SECOND for key in keys) if reached else 0
-        if before and query.since == self._since and far > DEPTH and self.is_windowed:
+        if (
+            before
+            and query.since == self._since
+            and far > WINDOW * self._listing.size
+            and self.is_windowed
+        ):
             self._move(query.start + before, t.cast("datetime", reached))
 
     def _move(self, rows: int, key: datetime) -> None:
