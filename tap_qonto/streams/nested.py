@@ -25,7 +25,7 @@ from tap_qonto.streams.bases import UpdatedStream
 from tap_qonto.streams.client import BARE, PLAIN, Params, QontoListing, QontoStream
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from singer_sdk.helpers.types import Record
@@ -87,13 +87,17 @@ class PerAccountStream(UpdatedStream):
         """Read what changed in one account; statuses that are new to it, from the beginning."""
         wanted = self.run.settings.transaction_statuses
         together = len(wanted) > 1 and self._are_together(context, fetch, wanted)
-        read = functools.partial(self._of_statuses, context, fetch, together=together)
+        read = functools.partial(self._read, context, fetch, since, together=together)
         statuses = self._accepted()
-        known = self.bookmark_notes(context).get("statuses", statuses)
-        if since and (new := tuple(one for one in statuses if one not in known)):
-            for rows, _ in read(self.run.settings.start_date, new):
-                yield Records(rows)
-        return (yield from read(since, statuses))
+        try:
+            return (yield from read(statuses))
+        except RequestRejected:
+            with self._asking:
+                if self._accepted() == statuses:
+                    self._find_refused(context, fetch, statuses)
+            if self._accepted() == statuses:
+                raise
+            return (yield from read(self._accepted()))
 
     def notes(self) -> dict[str, t.Any]:
         """What a bookmark says besides its moment: which statuses were read."""
@@ -102,6 +106,22 @@ class PerAccountStream(UpdatedStream):
     def _accepted(self) -> tuple[str, ...]:
         wanted = self.run.settings.transaction_statuses
         return tuple(one for one in wanted if one not in self._refused)
+
+    def _read(
+        self,
+        context: Mapping[str, t.Any],
+        fetch: Fetch,
+        since: datetime | None,
+        statuses: tuple[str, ...],
+        *,
+        together: bool,
+    ) -> Walk:
+        read = functools.partial(self._of_statuses, context, fetch, together=together)
+        known = self.bookmark_notes(context).get("statuses", statuses)
+        if since and (new := tuple(one for one in statuses if one not in known)):
+            for rows, _ in read(self.run.settings.start_date, new):
+                yield Records(rows)
+        return (yield from read(since, statuses))
 
     def _of_statuses(
         self,
@@ -133,10 +153,20 @@ class PerAccountStream(UpdatedStream):
     ) -> bool:
         """Does Qonto give rows of several statuses in one response (Q25)? Asked a few times."""
         with self._asking:
-            if self._together is None and self._tries < TRIES:
+            if self._together is None and self._tries < TRIES and self._holds_money(context):
                 self._tries += 1
                 self._together = self._seen_together(context, fetch, statuses)
             return bool(self._together)
+
+    def _holds_money(self, context: Mapping[str, t.Any]) -> bool:
+        """Whether the account of `context` may tell: one that holds nothing mostly has no rows."""
+        names = ("balance_cents", "authorized_balance_cents")
+        return any(
+            account.get(name) != 0
+            for account in self.run.organizations.accounts(context["organization_id"])
+            if account["id"] == context["bank_account_id"]
+            for name in names
+        )
 
     def _seen_together(
         self, context: Mapping[str, t.Any], fetch: Fetch, statuses: tuple[str, ...]
@@ -145,15 +175,7 @@ class PerAccountStream(UpdatedStream):
 
         The order leaves it open which rows come first: the counts decide where all are alike.
         """
-        account = ("bank_account_id", context["bank_account_id"])
-
-        def listing(*asked: str) -> QontoListing:
-            return QontoListing(self, context, fetch, (account, ("status[]", asked), *PLAIN))
-
-        def first(*asked: str) -> Page:
-            one = listing(*asked)
-            return ask(one, Query(size=one.size))
-
+        first = functools.partial(self._first, context, fetch)
         try:
             page = first(*statuses)
             if len({row.get("status") for row in page.rows} & {*statuses}) > 1:
@@ -161,26 +183,31 @@ class PerAccountStream(UpdatedStream):
             if not page.rows or page.total is None:
                 return None
             for status in statuses:
-                one = listing(status)
+                one = self._plain(context, fetch, status)
                 one.ahead(Query(size=one.size))
             totals = [first(status).total for status in statuses]
         except RequestRejected:
-            accepted = self._each_accepted(statuses, first)
-            return 1 < len(accepted) < len(statuses) and self._seen_together(
-                context, fetch, accepted
-            )
+            return False
         if None in totals or sum(map(bool, totals)) < 2:  # noqa: PLR2004 - one tells nothing
             return None
         return sum(filter(None, totals)) == page.total
 
-    def _each_accepted(
-        self, statuses: tuple[str, ...], first: Callable[[str], Page]
-    ) -> tuple[str, ...]:
+    def _plain(self, context: Mapping[str, t.Any], fetch: Fetch, *statuses: str) -> QontoListing:
+        account = ("bank_account_id", context["bank_account_id"])
+        return QontoListing(self, context, fetch, (account, ("status[]", statuses), *PLAIN))
+
+    def _first(self, context: Mapping[str, t.Any], fetch: Fetch, *statuses: str) -> Page:
+        one = self._plain(context, fetch, *statuses)
+        return ask(one, Query(size=one.size))
+
+    def _find_refused(
+        self, context: Mapping[str, t.Any], fetch: Fetch, statuses: tuple[str, ...]
+    ) -> None:
         """Ask for each status alone (Q26): one that is refused must not cost the others."""
         refused = {}
         for status in statuses:
             try:
-                first(status)
+                self._first(context, fetch, status)
             except RequestRejected as error:
                 refused[status] = error.status
         if 0 < len(refused) < len(statuses):
@@ -192,7 +219,6 @@ class PerAccountStream(UpdatedStream):
                     f"Qonto does not accept the status {status} ({code}): what has it is not read. "
                     "If that is known, leave it out of transaction_statuses",
                 )
-        return tuple(one for one in statuses if one not in refused)
 
 
 class PerRowStream(QontoStream):
