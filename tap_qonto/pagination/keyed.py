@@ -5,9 +5,9 @@ request. What holds in any order is the key. `reached` is a moment: every row of
 handed over.
 
 1. A page that opens a window at `reached` (lower bound, number 1) goes on from there.
-2. A page further in goes on if its first key is lower than `reached`: the rows before it have keys
-   no higher than that, so they were handed over. If not, rows have left: nothing is said about
-   those between, and the window is opened anew.
+2. A page further in goes on if its first key is lower than `reached`: the rows before it, of this
+   window and before it, have keys no higher than that, so they were handed over. If not, rows have
+   left: nothing is said about those between, and the window is opened anew.
 3. After either, `reached` is the highest key of the page: rows of lower keys stand before it.
 4. So at the last page, or at keys later than the start, every row was handed over. A row that
    changes meanwhile gets a key of now, which the next run asks for.

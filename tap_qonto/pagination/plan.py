@@ -21,14 +21,13 @@ class Plan:
 
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
-        self._queries: deque[Query] = deque()
+        self._queries: deque[tuple[Query, int]] = deque()  # and the places before their windows
         self._overlap = float(OVERLAP)
-        self._offset = self._ties = 0
         self._total = listing.expected or 0
+        self._offset = self._place = self._window = self._ties = 0  # places: of all windows
         self._ahead = self._growth = 1.0  # pages: at most, and more for each that went on
         self._since: datetime | None = None  # of the window in hand; None: the whole list
         self._begun: datetime | None = None  # of the last one whose first page was asked for
-        self._moved = 0  # rows between the window before, of which pages are on their way, and it
         self.is_new = False
         """Was the query that follows sent just now, not ahead?"""
 
@@ -54,66 +53,58 @@ class Plan:
         """
         self._forget()
         self._since = self._begun = key and key - SECOND
-        self._offset = self._total = self._ties = 0
+        self._offset = self._place = self._window = self._total = self._ties = 0
 
     def following(self) -> Query:
         """Return the next query, which is sent; send others ahead, as far as the count goes."""
         queries = self._queries
         self.is_new = not queries
         if not queries:
-            queries.append(self._overlapping(self._offset, self._ties + 1))
-            self._listing.ahead(queries[0])
-        while (end := self._end(queries[-1])) < self._total and len(queries) <= self._ahead:
+            queries.append((self._overlapping(self._offset, self._ties + 1), self._window))
+            self._listing.ahead(queries[0][0])
+        while (end := self._end()) < self._total and len(queries) <= self._ahead:
             query = self._overlapping(end)
-            if query.end <= end or not self._listing.ahead(query):
+            if self._window + query.end <= end or not self._listing.ahead(query):
                 break
-            queries.append(query)
-        return queries.popleft()
+            queries.append((query, self._window))
+        query, self._place = queries.popleft()
+        return query
 
     def forward(
         self, query: Query, page: Page, keys: list[datetime], reached: datetime | None
     ) -> None:
-        """Go on behind `page`, which has these `keys`."""
-        self._offset = self._end(query) - query.size + len(page.rows)
-        self._total = (page.total or 0) - self._of_before(query)
+        """Go on behind `page`, which has these `keys`.
+
+        A window that is long already moves along: its next pages are asked for in one that begins
+        at `reached`, while those of the former are on their way.
+        """
+        self._offset = self._place + query.start + len(page.rows)
+        self._total = self._place + (page.total or 0)
         ties = keys.count(reached) if reached else 0
         is_owed = self.is_windowed and 2 * ties >= self._listing.size  # cheaper than to overlap
         self._ties = 0 if is_owed else ties
         self._ahead += self._growth
         usual = 2 * ties + 1 if 8 * ties < self._listing.size else 0
         self._overlap = max(OVERLAP, self._overlap + (usual - self._overlap) / 10)
-        far = self._queries[-1].end if self._queries else query.end
-        before = sum(key < reached - SECOND for key in keys) if reached else 0
-        if (
-            before
-            and query.since == self._since
-            and far > WINDOW * self._listing.size
-            and self.is_windowed
-        ):
-            self._move(query.start + before, t.cast("datetime", reached))
-
-    def _move(self, rows: int, key: datetime) -> None:
-        """Ask in a window at `key` from now on, which begins behind so many `rows` of this one.
-
-        Pages that are on their way stay: they reach further than its beginning.
-        """
-        self._since, self._moved = key - SECOND, rows
-        self._offset -= rows
-        self._total -= rows
+        is_long = self._end() - self._window > WINDOW * self._listing.size
+        if is_long and self._place == self._window and self.is_windowed and reached:
+            before = sum(key < reached - SECOND for key in keys)
+            if before:  # else it is unknown how many rows of the page before belong to it
+                self._window, self._since = self._place + query.start + before, reached - SECOND
 
     def back(self) -> None:
         """Step back, as rows left: overlap by more from now on, and send fewer ahead."""
         self._overlap = min(2 * self._overlap, self._listing.size // 4 or 1)
         self._ahead, self._growth = len(self._queries) / 2, 0.05
-        self._offset = max(0, self._offset - (self._listing.size // 2 or 1))
+        self._offset = max(self._window, self._offset - (self._listing.size // 2 or 1))
         self._forget()
 
-    def _of_before(self, query: Query) -> int:
-        return 0 if query.since == self._since else self._moved
-
-    def _end(self, query: Query) -> int:
-        """The place after the last row of a page, in the window in hand."""
-        return query.end - self._of_before(query)
+    def _end(self) -> int:
+        """The place after the last row that was asked for."""
+        if not self._queries:
+            return self._offset
+        query, window = self._queries[-1]
+        return window + query.end
 
     def _forget(self) -> None:
         """Drop what was sent ahead."""
@@ -127,9 +118,9 @@ class Plan:
         Pages begin at multiples of their size: of all sizes, some border lies just before the row
         wanted. With too much overlap none may reach beyond `offset`; then less has to do.
         """
-        size = self._listing.size
+        size, offset = self._listing.size, offset - self._window
         overlap = min(max(overlap, int(self._overlap)), size - 1)
-        while offset:
+        while offset > 0:
             start = max(0, offset - overlap)
             end, best = max(((start // one + 1) * one, one) for one in range(1, size + 1))
             if end > offset or overlap <= 1:

@@ -249,6 +249,25 @@ def test_pages_of_a_quiet_list_are_asked_for_ahead() -> None:
     assert most >= 8  # more and more while all goes well
 
 
+def test_a_long_list_is_asked_for_without_a_pause_and_never_deep() -> None:
+    """Some servers give no row behind the ten thousandth: the window moves along in time."""
+    model = Model(rows=15_000, window=36)
+    listing, asked, target = model.listing(), list[tuple[int, int]](), dict[int, Row]()
+    page = listing.page
+
+    def noted(query: Query) -> Page:
+        asked.append((query.end, len(listing.sent)))
+        return page(query)
+
+    listing.page = noted  # type: ignore[method-assign]
+    assert read(changed(listing, None), target).ended
+    assert not model.lacking(target)
+    deepest = sorted(end for end, _ in asked)
+    assert deepest[-1] == 15_000  # rows without a key stand there, if there are any
+    assert deepest[-2] < 6000
+    assert min(sent for _, sent in asked[20:-40]) > 20
+
+
 @pytest.mark.parametrize("edits", [0.01, 0.1, 1, 5])
 def test_edits_at_every_request_cost_less_than_three_times_the_requests(edits: float) -> None:
     model = Model(rows=5000, seed=3, churn=Churn(edits=edits))
