@@ -13,7 +13,8 @@ if t.TYPE_CHECKING:
     from tap_qonto.pagination.pages import Listing, Page
 
 OVERLAP = 3  # rows; more where keys repeat or rows left
-WINDOW = 10  # pages, before the next window begins: behind 10,000 rows some servers give none
+WINDOW = 10  # pages, before the next window begins
+DEPTH = 9_000  # rows of a window at most: behind 10,000 search engines give none
 
 
 class Plan:
@@ -62,7 +63,8 @@ class Plan:
         if not queries:
             queries.append((self._overlapping(self._offset, self._ties + 1), self._window))
             self._listing.ahead(queries[0][0])
-        while (end := self._end()) < self._total and len(queries) <= self._ahead:
+        furthest = min(self._total, self._window + DEPTH)
+        while (end := self._end()) < furthest and len(queries) <= self._ahead:
             query = self._overlapping(end)
             if self._window + query.end <= end or not self._listing.ahead(query):
                 break
