@@ -351,3 +351,25 @@ def test_what_is_forgotten_is_not_sent_if_it_had_not_started() -> None:
     ahead.close()
     assert nobody_stays()
     assert asking(0, 1) not in sent
+
+
+def test_lists_side_by_side_share_what_may_be_ahead_and_the_last_has_nearly_all() -> None:
+    ahead = ahead_of([], 24)
+    lists = [ahead.fetch()]
+    lists += [lists[0].branch() for _ in range(3)]
+
+    def fill(*numbers: int) -> list[int]:
+        sent, going = [0] * len(lists), [*numbers]
+        while going:
+            going = [one for one in going if lists[one].ahead(asking(one, sent[one]))]
+            for one in going:
+                sent[one] += 1
+        return sent
+
+    assert set(fill(0, 1, 2, 3)) <= {8, 9}
+    for one in lists[1:]:
+        one.forget()
+    assert fill(0)[0] >= 30
+    lists[0].end()
+    ahead.close()
+    assert nobody_stays()
