@@ -148,11 +148,14 @@ def is_last(listing: Listing, query: Query, page: Page) -> bool:
     """
     ends, length = page.is_last, len(page.rows)
     if ends is None and 0 < length < query.size:
-        behind = ask(listing, query._replace(number=query.number + 1))
-        ends = not behind.rows
-        again = named(listing, behind.rows).keys() <= named(listing, page.rows).keys()
-        if again and len(behind.rows) >= length:  # numbers tell nothing
-            return query.number == 1 and (page.total or 0) <= length
+        behind = named(listing, ask(listing, query._replace(number=query.number + 1)).rows)
+        ends = not behind
+        known = named(listing, page.rows)
+        if behind.keys() <= known.keys() and len(behind) >= len(known):  # numbers tell nothing
+            if query.number > 1 or (page.total or 0) > length:
+                return False
+            third = ask(listing, query._replace(number=3))  # or as many rows came in front
+            return named(listing, third.rows).keys() == known.keys()
     elif ends is None:
         ends = not page.rows and query.number == 1
     if not ends and query.number == 1 and 0 < length != query.size:

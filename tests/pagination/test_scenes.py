@@ -181,6 +181,25 @@ def test_the_key_that_was_reached_is_read_apart_not_the_last_of_a_page() -> None
     )
 
 
+def test_a_page_that_comes_again_is_not_all_if_as_many_rows_came_in_front() -> None:
+    """Five rows change between two pages of five, in a list that neither counts nor numbers."""
+    survive(
+        "newest_first",
+        {
+            "tied": 0,
+            "pause": 10,
+            "size": 10,
+            "pace": 2,
+            "stops": [None, 15],
+            "rows": 100,
+            "churn": Churn(edits=1, deletes=0.5),
+            "window": 16,
+            "seed": 150_000,
+            "behaviour": Behaviour(meta="none", fixed_size=5, fraction=False, replicas=5),
+        },
+    )
+
+
 @pytest.mark.parametrize("seed", [111, 139, 160, 304])
 def test_a_row_that_leaves_does_not_make_a_page_cut_short_look_like_the_last(seed: int) -> None:
     """Of eight rows seven come; one of them leaves; so the eighth is not on the second page."""
