@@ -13,7 +13,6 @@ if t.TYPE_CHECKING:
     from tap_qonto.pagination.pages import Listing, Page
 
 OVERLAP = 3  # rows; more where keys repeat or rows left
-WINDOW = 10  # pages, before the next window begins
 DEPTH = 9_000  # rows of a window at most: behind 10,000 search engines give none
 
 
@@ -22,12 +21,13 @@ class Plan:
 
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
-        self._queries: deque[tuple[Query, int]] = deque()  # and the places before their windows
+        self._queries: deque[tuple[Query, int]] = deque()  # and the places where windows begin
         self._overlap = float(OVERLAP)
         self._total = listing.expected or 0
-        self._offset = self._place = self._window = self._ties = 0  # places: of all windows
-        self._ahead = self._growth = 1.0  # pages: at most, and more for each that went on
-        self._since: datetime | None = None  # of the window in hand; None: the whole list
+        self._offset = self._place = self._ties = 0  # places in the list, as they were at first
+        self._ahead = 1.0 if listing.expected else 0.0  # pages, at most
+        self._growth = 1.0  # more of them for each page that went on
+        self._windows: dict[int, datetime | None] = {0: None}  # where they begin: lower bounds
         self._begun: datetime | None = None  # of the last one whose first page was asked for
         self.is_new = False
         """Was the query that follows sent just now, not ahead?"""
@@ -53,60 +53,56 @@ class Plan:
         None: begin the whole list.
         """
         self._forget()
-        self._since = self._begun = key and key - SECOND
-        self._offset = self._place = self._window = self._total = self._ties = 0
+        self._begun = key and key - SECOND
+        self._windows = {0: self._begun}
+        self._offset = self._place = self._total = self._ties = 0
 
     def following(self) -> Query:
         """Return the next query, which is sent; send others ahead, as far as the count goes."""
         queries = self._queries
         self.is_new = not queries
         if not queries:
-            queries.append((self._overlapping(self._offset, self._ties + 1), self._window))
+            queries.append(self._overlapping(self._offset, self._ties + 1))
             self._listing.ahead(queries[0][0])
-        furthest = min(self._total, self._window + DEPTH)
-        while (end := self._end()) < furthest and len(queries) <= self._ahead:
-            query = self._overlapping(end)
-            if self._window + query.end <= end or not self._listing.ahead(query):
+        while (end := self._end()) < self._total and len(queries) <= self._ahead:
+            query, place = self._overlapping(end)
+            is_further = end < place + query.end and query.end <= DEPTH
+            if not (is_further and self._listing.ahead(query)):
                 break
-            queries.append((query, self._window))
+            queries.append((query, place))
         query, self._place = queries.popleft()
         return query
 
     def forward(
         self, query: Query, page: Page, keys: list[datetime], reached: datetime | None
     ) -> None:
-        """Go on behind `page`, which has these `keys`.
-
-        A window that is long already moves along: its next pages are asked for in one that begins
-        at `reached`, while those of the former are on their way.
-        """
-        self._offset = self._place + query.start + len(page.rows)
-        self._total = self._place + (page.total or 0)
+        """Go on behind `page`, which has these `keys`."""
+        first = self._place + query.start
+        self._offset, self._total = first + len(page.rows), self._place + (page.total or 0)
         ties = keys.count(reached) if reached else 0
         is_owed = self.is_windowed and 2 * ties >= self._listing.size  # cheaper than to overlap
         self._ties = 0 if is_owed else ties
         self._ahead += self._growth
-        usual = 2 * ties + 1 if 8 * ties < self._listing.size else 0
+        usual = 3 * ties if 8 * ties < self._listing.size else 0
         self._overlap = max(OVERLAP, self._overlap + (usual - self._overlap) / 10)
-        is_long = self._end() - self._window > WINDOW * self._listing.size
-        if is_long and self._place == self._window and self.is_windowed and reached:
-            before = sum(key < reached - SECOND for key in keys)
-            if before:  # else it is unknown how many rows of the page before belong to it
-                self._window, self._since = self._place + query.start + before, reached - SECOND
+        if self.is_windowed and len(keys) == len(page.rows):
+            found, nearest = _windows(first, keys), first - 10 * self._listing.size
+            if 2 * len(found) < self._listing.size:  # too few to choose from
+                former = self._windows.items()
+                found |= {place: since for place, since in former if place > nearest}
+            self._windows = found or self._windows
 
     def back(self) -> None:
         """Step back, as rows left: overlap by more from now on, and send fewer ahead."""
         self._overlap = min(2 * self._overlap, self._listing.size // 4 or 1)
         self._ahead, self._growth = len(self._queries) / 2, 0.05
-        self._offset = max(self._window, self._offset - (self._listing.size // 2 or 1))
+        self._offset = max(min(self._windows), self._offset - (self._listing.size // 2 or 1))
         self._forget()
 
     def _end(self) -> int:
         """The place after the last row that was asked for."""
-        if not self._queries:
-            return self._offset
-        query, window = self._queries[-1]
-        return window + query.end
+        query, place = self._queries[-1]
+        return place + query.end
 
     def _forget(self) -> None:
         """Drop what was sent ahead."""
@@ -114,18 +110,42 @@ class Plan:
             self._queries.clear()
             self._listing.forget()
 
-    def _overlapping(self, offset: int, overlap: int = 0) -> Query:
-        """Choose size and number of the page that reaches furthest and begins early enough.
+    def _overlapping(self, offset: int, overlap: int = 0) -> tuple[Query, int]:
+        """Choose the page that reaches furthest and begins early enough, and tell its window.
 
-        Pages begin at multiples of their size: of all sizes, some border lies just before the row
-        wanted. With too much overlap none may reach beyond `offset`; then less has to do.
+        Pages begin at multiples of their size, behind the beginning of a window: of all windows
+        that the rows of the last page allow, one has such a border just before the row wanted.
+        Where there is only one, another size may. With too much overlap no page may reach beyond
+        `offset`; then less has to do.
         """
-        size, offset = self._listing.size, offset - self._window
+        size, first = self._listing.size, min(self._windows)
         overlap = min(max(overlap, int(self._overlap)), size - 1)
-        while offset > 0:
-            start = max(0, offset - overlap)
-            end, best = max(((start // one + 1) * one, one) for one in range(1, size + 1))
+        while offset > first:
+            start = max(first, offset - overlap)
+            end, place, one = max(
+                (place + ((start - place) // one + 1) * one, place, one)
+                for place in self._windows
+                for one in range(max(1, size - 400 // len(self._windows)), size + 1)
+                if place <= start
+            )
             if end > offset or overlap <= 1:
-                return Query(self._since, number=end // best, size=best)
+                number = (end - place) // one
+                return Query(self._windows[place], number=number, size=one), place
             overlap -= 1
-        return Query(self._since, size=size)
+        return Query(self._windows[first], size=size), first
+
+
+def _windows(first: int, keys: list[datetime]) -> dict[int, datetime | None]:
+    """The windows that begin at rows of a page, a second before a key: places, and bounds.
+
+    `first` is the place of the page. Which rows before it a window has is unknown, so none begins
+    at its first row.
+    """
+    found: dict[int, datetime | None] = {}
+    place = 0
+    for key in keys:
+        while keys[place] < key - SECOND:
+            place += 1
+        if place:
+            found[first + place] = key - SECOND
+    return found
