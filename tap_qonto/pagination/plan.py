@@ -125,7 +125,7 @@ class Plan:
             end, place, one = max(
                 (place + ((start - place) // one + 1) * one, place, one)
                 for place in self._windows
-                for one in range(max(1, size - 400 // len(self._windows)), size + 1)
+                for one in range(max(1, size - 200 // len(self._windows)), size + 1)
                 if place <= start
             )
             if end > offset or overlap <= 1:
