@@ -17,18 +17,23 @@ DEPTH = 9_000  # rows of a window at most: behind 10,000 search engines give non
 
 
 class Plan:
-    """The window in hand, and the queries of its next pages."""
+    """The windows that can be asked for, and the queries of the next pages.
+
+    Places count the rows from where the walk began, or began anew.
+    """
 
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
-        self._queries: deque[tuple[Query, int]] = deque()  # and the places where windows begin
+        self._queries: deque[tuple[Query, int]] = deque()  # and where the window of each begins
         self._overlap = float(OVERLAP)
         self._total = listing.expected or 0
-        self._offset = self._place = self._ties = 0  # places in the list, as they were at first
+        self._offset = 0  # the place behind the page in hand
+        self._place = 0  # where its window begins
+        self._ties = 0  # rows at its end that have its last key
         self._ahead = 1.0 if listing.expected else 0.0  # pages, at most
         self._growth = 1.0  # more of them for each page that went on
-        self._windows: dict[int, datetime | None] = {0: None}  # where they begin: lower bounds
-        self._begun: datetime | None = None  # of the last one whose first page was asked for
+        self._windows: dict[int, datetime | None] = {0: None}  # lower bounds, by place
+        self._begun: datetime | None = None  # the bound of the last one read from its start
         self.is_new = False
         """Was the query that follows sent just now, not ahead?"""
 
@@ -55,7 +60,7 @@ class Plan:
         self._forget()
         self._begun = key and key - SECOND
         self._windows = {0: self._begun}
-        self._offset = self._place = self._total = self._ties = 0
+        self._offset = self._place = self._ties = self._total = 0
 
     def following(self) -> Query:
         """Return the next query, which is sent; send others ahead, as far as the count goes."""
