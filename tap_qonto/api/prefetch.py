@@ -32,7 +32,7 @@ if t.TYPE_CHECKING:
 _Item = t.TypeVar("_Item")
 
 MOST_BYTES = 2**25  # of responses that wait for one walk
-GREED = 8
+GREED = 8  # pages ahead of one list, for each that may still be sent
 STEP = 0.2  # seconds between looks at `interrupted` while the reader waits
 
 

@@ -133,7 +133,7 @@ class Keyed:
         """Freeze the moment that tells rows which change while the list is read."""
         self._first = page
         if not self._sees_all and (page.total or 0) > LONG * self._listing.size:
-            self._listing.ahead(self._last(page.total))
+            self._listing.ahead(self._last())
         if page.date:
             self.upto = page.date - MARGIN
         if page.date and self._listing.grows and not self._listing.is_descending:
@@ -211,10 +211,10 @@ class Keyed:
             self._look_behind()
         return ended
 
-    def _last(self, total: int | None) -> Query:
-        """The last page of the whole list."""
-        size = self._listing.size
-        return Query(number=max(1, -(-(total or 0) // size)), size=size)
+    def _last(self) -> Query:
+        """The last page of the whole list, as it was at first."""
+        size, total = self._listing.size, t.cast("Page", self._first).total or 0
+        return Query(number=max(1, -(-total // size)), size=size)
 
     def _look_behind(self) -> None:
         """Rows without a key stand behind all others, where no window shows them.
@@ -222,7 +222,7 @@ class Keyed:
         Raises:
             Unsorted: there are rows without a key.
         """
-        self._sees_all, query = True, self._last(t.cast("Page", self._first).total)
+        self._sees_all, query = True, self._last()
         for number in range(query.number, max(1, query.number - 3), -1):  # where rows left
             page = ask(self._listing, query._replace(number=number))
             if None in page.keys:

@@ -87,17 +87,21 @@ class PerAccountStream(UpdatedStream):
         """Read what changed in one account; statuses that are new to it, from the beginning."""
         wanted = self.run.settings.transaction_statuses
         together = len(wanted) > 1 and self._are_together(context, fetch, wanted)
-        read = functools.partial(self._read, context, fetch, since, together=together)
+        read = functools.partial(self._of_statuses, context, fetch, together=together)
         statuses = self._accepted()
+        known = self.bookmark_notes(context).get("statuses", statuses)
         try:
-            return (yield from read(statuses))
+            if since and (new := tuple(one for one in statuses if one not in known)):
+                for rows, _ in read(self.run.settings.start_date, new):
+                    yield Records(rows)
+            return (yield from read(since, statuses))
         except RequestRejected:
             with self._asking:
                 if self._accepted() == statuses:
                     self._find_refused(context, fetch, statuses)
             if self._accepted() == statuses:
                 raise
-            return (yield from read(self._accepted()))
+        return (yield from self.walk(context, fetch, since))
 
     def notes(self) -> dict[str, t.Any]:
         """What a bookmark says besides its moment: which statuses were read."""
@@ -106,22 +110,6 @@ class PerAccountStream(UpdatedStream):
     def _accepted(self) -> tuple[str, ...]:
         wanted = self.run.settings.transaction_statuses
         return tuple(one for one in wanted if one not in self._refused)
-
-    def _read(
-        self,
-        context: Mapping[str, t.Any],
-        fetch: Fetch,
-        since: datetime | None,
-        statuses: tuple[str, ...],
-        *,
-        together: bool,
-    ) -> Walk:
-        read = functools.partial(self._of_statuses, context, fetch, together=together)
-        known = self.bookmark_notes(context).get("statuses", statuses)
-        if since and (new := tuple(one for one in statuses if one not in known)):
-            for rows, _ in read(self.run.settings.start_date, new):
-                yield Records(rows)
-        return (yield from read(since, statuses))
 
     def _of_statuses(
         self,
