@@ -34,7 +34,7 @@ from tap_qonto.pagination.pages import MARGIN, SECOND, Query, Records, Unsorted,
 from tap_qonto.pagination.plan import OVERLAP, Plan
 
 if t.TYPE_CHECKING:
-    from collections.abc import Generator, Hashable, Iterator
+    from collections.abc import Generator, Hashable
 
     from tap_qonto.pagination.pages import Listing, Page, Row, Walk
 
@@ -43,19 +43,21 @@ FRESH = timedelta(seconds=10)  # what changed so shortly before the start may sh
 BEYOND = 20  # rows in a row, later than the start, that end a walk
 RECENT = 3  # pages whose records are not handed over again if they come again unchanged
 LONG = 10  # pages, before it is looked whether rows without a key stand at the end
-GROUP = 2  # pages of one key that are read by number; then it is read apart
-OWED = 16  # keys whose rows are read later, at most
+OWED = 16  # gaps that are read later, at most
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
 
-class Owed(t.NamedTuple):
-    """Rows of one key that are to be read apart."""
+class Gap(t.NamedTuple):
+    """Two keys, of which and between which rows may stand that no page has brought."""
 
-    key: datetime
+    low: datetime
+    high: datetime
     known: dict[Hashable, Row]
-    """Those of it and of its neighbours that pages have brought."""
+    """What pages near it have brought."""
     query: Query
-    """The first page of a window at the key, which was sent ahead."""
+    """The first page of a window at `low`."""
+    is_full: bool
+    """Do the rows of `low` fill a page?"""
 
 
 class Keyed:
@@ -67,7 +69,7 @@ class Keyed:
         self._listing, self._since, self._plan = listing, since, Plan(listing)
         self._before = operator.gt if listing.is_descending else operator.lt
         self._recent: deque[dict[Hashable, Row]] = deque(maxlen=RECENT)
-        self._owed: deque[Owed] = deque()
+        self._owed: deque[Gap] = deque()
         self._first: Page | None = None
         self._start = self._late = LATEST
         self._reached: datetime | None = None
@@ -79,11 +81,12 @@ class Keyed:
         """Hand over every row from `since` on; return the bookmark, None if there is none.
 
         Raises:
-            Unsorted: the order is not that of the keys, or rows have none; some may be handed over.
+            Unsorted: the order is not that of the keys, rows have none, or Qonto ignores the bound;
+                some may be handed over.
             RequestFailed: it can't be proven that no row is missing.
         """
         listing, plan = self._listing, self._plan
-        if self._since and plan.is_windowed:
+        if self._since and listing.can_open:
             plan.open(self._since)
         try:
             while self._misses <= PATIENCE:
@@ -93,27 +96,27 @@ class Keyed:
                 page = ask(listing, query)
                 if self._first is None:
                     self._begin(page)
-                keys = self._settled(page)
-                query = query if self._heeds(query, page) else query._replace(since=None)
-                if goes_on := self._goes_on(query, page, keys):
-                    rows = self._new(named(listing, page.rows))
-                    if query.number > 1 and keys[:1] == [self._reached]:
-                        self._owe(keys[0])
-                    self._move(page, keys)
-                    yield Records(rows, self.bookmark())
-                    ended = self._ends(query, page, keys)
-                    plan.forward(query, page, keys, self._reached)
-                    if (yield from self._pay(0 if ended else OWED)) and ended:
-                        return self.bookmark(ended=True)
-                else:
+                keys = self._settled(query, page)
+                high = self._gap(query, page, keys)
+                if high and not (listing.can_open and self._reached):
                     self._misses += 1
                     plan.back()
-                waits = goes_on and rows and (plan.is_ahead or keys[:1] != keys[-1:])
-                if self._misses > (GROUP if waits else 0) and not self._is_beyond:
-                    yield from self._open_anew()
+                    continue
+                rows = self._new(named(listing, page.rows))
+                is_one_key = bool(keys) and keys[0] == keys[-1] == self._reached
+                if high:
+                    self._owe(high, is_full=is_one_key and len(page.rows) >= query.size)
+                self._move(page, keys)
+                yield Records(rows, self.bookmark())
+                ended = high == LATEST or self._ends(query, page, keys)
+                plan.forward(query, page, keys, self._reached)
+                if (yield from self._pay(0 if ended or is_one_key else OWED)) and ended:
+                    return self.bookmark(ended=True)
+                if self._misses > 1 and self._reached and listing.can_open:
+                    plan.open(self._reached)
         finally:
             listing.forget()
-        if not plan.is_windowed:
+        if not listing.can_open:
             raise Unsorted
         raise RequestFailed(
             "the list changes faster than it can be read, has no stable order, or ignores page "
@@ -124,7 +127,7 @@ class Keyed:
         """Up to when every row was handed over; never later than the start, less `MARGIN`."""
         if self._listing.is_descending or not (self._sees_all or ended):
             return self.upto if ended else None
-        reached = self._owed[0].key if self._owed else self._reached
+        reached = self._owed[0].low if self._owed else self._reached
         if self.upto is None:
             return max(filter(None, (reached and reached - MARGIN, self._since)), default=None)
         return self.upto if ended else reached and min(reached, self.upto)
@@ -140,43 +143,34 @@ class Keyed:
             self._start = page.date - FRESH
             self._late = max(page.date + SECOND, self._listing.now())  # a clock may be behind
 
-    def _settled(self, page: Page) -> list[datetime]:
+    def _settled(self, query: Query, page: Page) -> list[datetime]:
         """The keys of a page, without those later than the start.
 
         Raises:
-            Unsorted: they do not come in order.
+            Unsorted: they do not come in order, or are lower than the bound (Q33).
         """
         keys = [key for key in page.keys if key is not None and key <= self._start]
         if any(self._before(other, one) for one, other in itertools.pairwise(keys)):
             raise Unsorted
+        if query.since and keys and keys[0] < query.since - SECOND:
+            raise Unsorted
         return keys
 
-    def _heeds(self, query: Query, page: Page) -> bool:
-        """Does Qonto heed the lower bound? If not (Q33), all is read, from the beginning."""
-        observed, lowest = self._listing.observed, min(filter(None, page.keys), default=None)
-        if not (query.since and lowest and lowest < query.since - SECOND):
-            return True
-        if observed.filters:
-            observed.filters = False
-            self._listing.warn(
-                "Qonto ignores the filter on changes here: all rows are read each time"
-            )
-        self._reached = None
-        self._owed.clear()
-        self._plan.open(None)
-        return False
+    def _gap(self, query: Query, page: Page, keys: list[datetime]) -> datetime | None:
+        """Up to which key rows before this page may be missing; None: it goes on from `reached`.
 
-    def _goes_on(self, query: Query, page: Page, keys: list[datetime]) -> bool:
-        """Were all rows before this page handed over, or are they owed?"""
+        Raises:
+            Unsorted: rows of one key fill pages, and no window can be opened at it.
+        """
         if query.number == 1:
-            return True
+            return None
         if not keys:
-            return bool(page.rows) and self._is_beyond
-        if keys[0] == self._reached and not self._plan.is_windowed:
-            if keys[-1] == self._reached:
-                raise Unsorted
-            return False
-        return self._reached is not None and not self._before(self._reached, keys[0])
+            return None if page.rows and self._is_beyond else LATEST
+        if self._reached and self._before(keys[0], self._reached):
+            return None
+        if not self._listing.can_open and keys[0] == keys[-1] == self._reached:
+            raise Unsorted
+        return keys[0]
 
     def _move(self, page: Page, keys: list[datetime]) -> None:
         """Move `reached` to the last key of a page that goes on from it."""
@@ -189,9 +183,12 @@ class Keyed:
 
     def _new(self, rows: dict[Hashable, Row]) -> list[Row]:
         """The rows of a page that overlap none of the last pages, or changed since."""
-        known = {name: row for former in self._recent for name, row in former.items()}
+        known = self._known()
         self._recent.append(rows)
-        return _other(rows, known)
+        return [row for name, row in rows.items() if known.get(name) != row]
+
+    def _known(self) -> dict[Hashable, Row]:
+        return {name: row for rows in self._recent for name, row in rows.items()}
 
     def _ends(self, query: Query, page: Page, keys: list[datetime]) -> bool:
         """Is it the last page, or behind `since`, or behind all that was there at the start?
@@ -230,65 +227,53 @@ class Keyed:
             if page.rows:
                 return
 
-    def _open_anew(self) -> Iterator[Records]:
-        """Begin a window at `reached`; if the one in hand begins there, behind rows read apart."""
-        plan, owed = self._plan, self._owed
-        if owed and owed[-1].key == self._reached:  # its rows fill pages
-            key, known, _ = owed.pop()
-            yield from self._apart(key, known)
-        if not (yield from self._pay(0)):
-            return
-        if plan.is_windowed and self._reached and not plan.can_open(self._reached):
-            yield from self._apart(self._reached, self._near(self._reached, *self._recent))
-        if plan.can_open(self._reached):
-            plan.open(self._reached)
+    # -- rows between pages ------------------------------------------------------------------
 
-    # -- rows of one key ---------------------------------------------------------------------
-
-    def _owe(self, key: datetime) -> None:
-        """Send for the rows of `key`, to read them later."""
-        if not self._owed or self._owed[-1].key != key:
-            query = Query(key - SECOND, size=self._listing.size)
+    def _owe(self, high: datetime, *, is_full: bool) -> None:
+        """Send for the rows between `reached` and `high`, to read them later."""
+        low = t.cast("datetime", self._reached)
+        if self._owed and self._owed[-1].low == low:
+            gap = self._owed.pop()
+            is_full = is_full or gap.is_full
+        query = Query(low - SECOND, size=self._listing.size)
+        if not is_full:
             self._listing.ahead(query)
-            self._owed.append(Owed(key, self._near(key, *self._recent), query))
+        if high > low:
+            self._plan.widen()
+        self._owed.append(Gap(low, high, self._known(), query, is_full))
 
     def _pay(self, most: int) -> Generator[Records, None, bool]:
-        """Read what is owed, if it has come or is more than `most`; False: the list begins anew.
+        """Read what is owed, if it has come or is more than `most`; False: the walk went back.
 
-        A page that begins before the key and reaches beyond it holds all its rows.
+        A page that begins before the lower key and reaches beyond the higher one holds all rows.
         """
-        owed = self._owed
-        while len(owed) > most or (owed and self._listing.is_here(owed[0].query)):
-            key, known, query = owed[0]
-            page = ask(self._listing, query)
-            if not self._heeds(query, page):
+        listing, owed = self._listing, self._owed
+        while len(owed) > most or (owed and listing.is_here(owed[0].query)):
+            low, high, known, query, is_full = owed[0]
+            upto, ended = low, False
+            if not is_full:
+                page = ask(listing, query)
+                upto = max([low, *self._settled(query, page)])
+                yield self._other(named(listing, page.rows), known, high)
+                ended = upto <= high and is_last(listing, query, page)
+            if is_apart := upto == low and not ended:
+                for rows, _ in listing.apart(low - SECOND, low + 3 * SECOND):
+                    yield self._other(named(listing, rows), known, LATEST)
+                upto = low + 2 * SECOND
+            is_back = upto <= high and not ended
+            if is_back or (is_apart and upto > t.cast("datetime", self._reached)):
+                self._reached = upto
+                self._plan.open(upto)
+            if is_back:
+                owed.clear()
                 return False
-            keys = self._settled(page)
-            if keys and key < keys[-1]:
-                near = self._near(key, named(self._listing, page.rows))
-                yield Records(_other(near, known), self.bookmark())
-            else:
-                yield from self._apart(key, known)
             owed.popleft()
         return True
 
-    def _apart(self, key: datetime, known: dict[Hashable, Row]) -> Iterator[Records]:
-        """Read the rows of a key that may fill a page, with neighbours: bounds may be cut."""
-        for rows, _ in self._listing.apart(key - SECOND, key + 3 * SECOND):
-            yield Records(_other(named(self._listing, rows), known), self.bookmark())
-        upto = key + 2 * SECOND
-        self._reached = max(self._reached or upto, upto)
-
-    def _near(self, key: datetime, *pages: dict[Hashable, Row]) -> dict[Hashable, Row]:
-        """The rows of `key`, and of some seconds around it."""
-        return {
-            name: row
-            for rows in pages
-            for name, row in rows.items()
-            if abs((self._listing.key(row) or LATEST) - key) <= 3 * SECOND
-        }
-
-
-def _other(rows: dict[Hashable, Row], known: dict[Hashable, Row]) -> list[Row]:
-    """Those of `rows` that are not known as they are."""
-    return [row for name, row in rows.items() if known.get(name) != row]
+    def _other(
+        self, rows: dict[Hashable, Row], known: dict[Hashable, Row], high: datetime
+    ) -> Records:
+        """Those of `rows` up to `high` that are not known as they are."""
+        key = self._listing.key
+        found = [row for name, row in rows.items() if known.get(name) != row]
+        return Records([row for row in found if (key(row) or high) <= high], self.bookmark())

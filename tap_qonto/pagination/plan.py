@@ -33,32 +33,19 @@ class Plan:
         self._ahead = 1.0 if listing.expected else 0.0  # pages, at most
         self._growth = 1.0  # more of them for each page that went on
         self._windows: dict[int, datetime | None] = {0: None}  # lower bounds, by place
-        self._begun: datetime | None = None  # the bound of the last one read from its start
+        self._begun: datetime | None = None  # the bound of the last one that was opened
         self.is_new = False
         """Was the query that follows sent just now, not ahead?"""
 
-    @property
-    def is_windowed(self) -> bool:
-        """Can a window be opened at any key?"""
-        return self._listing.can_open and self._listing.observed.filters
+    def open(self, key: datetime) -> None:
+        """Begin a window a second before `key`, if it is a later one than before.
 
-    @property
-    def is_ahead(self) -> bool:
-        """Are pages on their way that a new window would drop?"""
-        return bool(self._queries)
-
-    def can_open(self, key: datetime | None) -> bool:
-        """Would a window that begins at `key` begin later than the last that was read so?"""
-        is_later = key is not None and (self._begun is None or key - SECOND > self._begun)
-        return self.is_windowed and is_later
-
-    def open(self, key: datetime | None) -> None:
-        """Begin a window a second before `key`: keys may be shown rounded, and bounds cut.
-
-        None: begin the whole list.
+        Keys may be shown rounded, and bounds cut to seconds.
         """
+        if self._begun and key - SECOND <= self._begun:
+            return
         self._forget()
-        self._begun = key and key - SECOND
+        self._begun = key - SECOND
         self._windows = {0: self._begun}
         self._offset = self._place = self._ties = self._total = 0
 
@@ -85,12 +72,12 @@ class Plan:
         first = self._place + query.start
         self._offset, self._total = first + len(page.rows), self._place + (page.total or 0)
         ties = keys.count(reached) if reached else 0
-        is_owed = self.is_windowed and 2 * ties >= self._listing.size  # cheaper than to overlap
+        is_owed = self._listing.can_open and 2 * ties >= self._listing.size  # cheaper than to overlap
         self._ties = 0 if is_owed else ties
         self._ahead += self._growth
         usual = 3 * ties if 8 * ties < self._listing.size else 0
         self._overlap = max(OVERLAP, self._overlap + (usual - self._overlap) / 10)
-        if self.is_windowed and len(keys) == len(page.rows):
+        if self._listing.can_open and len(keys) == len(page.rows):
             found, nearest = _windows(first, keys), first - 10 * self._listing.size
             if 2 * len(found) < self._listing.size:  # too few to choose from
                 former = self._windows.items()
@@ -98,11 +85,14 @@ class Plan:
             self._windows = found or self._windows
 
     def back(self) -> None:
-        """Step back, as rows left: overlap by more from now on, and send fewer ahead."""
-        self._overlap = min(2 * self._overlap, self._listing.size // 4 or 1)
-        self._ahead, self._growth = len(self._queries) / 2, 0.05
-        self._offset = max(min(self._windows), self._offset - (self._listing.size // 2 or 1))
+        """Step back by half a page, as rows left."""
+        self.widen()
+        self._offset = max(0, self._offset - (self._listing.size // 2 or 1))
         self._forget()
+
+    def widen(self) -> None:
+        """Overlap by more from now on, as rows left."""
+        self._overlap = min(2 * self._overlap, self._listing.size // 4 or 1)
 
     def _end(self) -> int:
         """The place after the last row that was asked for."""
@@ -112,6 +102,7 @@ class Plan:
     def _forget(self) -> None:
         """Drop what was sent ahead."""
         if self._queries:
+            self._ahead, self._growth = len(self._queries) / 2, 0.05
             self._queries.clear()
             self._listing.forget()
 
@@ -133,7 +124,7 @@ class Plan:
                 for one in range(max(1, size - 200 // len(self._windows)), size + 1)
                 if place <= start
             )
-            if end > offset or overlap <= 1:
+            if end > offset or not overlap:
                 number = (end - place) // one
                 return Query(self._windows[place], number=number, size=one), place
             overlap -= 1
