@@ -103,16 +103,17 @@ class Keyed:
                     plan.back()
                     continue
                 rows = self._new(named(listing, page.rows))
-                is_one_key = bool(keys) and keys[0] == keys[-1] == self._reached
                 if high:
-                    self._owe(high, is_full=is_one_key and len(page.rows) >= query.size)
+                    is_full = [high] == keys[-1:] == [self._reached] and len(page.rows) >= query.size
+                    self._owe(high, is_full=is_full)
                 self._move(page, keys)
                 yield Records(rows, self.bookmark())
                 ended = high == LATEST or self._ends(query, page, keys)
                 plan.forward(query, page, keys, self._reached)
-                if (yield from self._pay(0 if ended or is_one_key else OWED)) and ended:
+                is_stuck = self._misses > 1
+                if (yield from self._pay(0 if ended or is_stuck else OWED)) and ended:
                     return self.bookmark(ended=True)
-                if self._misses > 1 and self._reached and listing.can_open:
+                if is_stuck and self._reached and listing.can_open:
                     plan.open(self._reached)
         finally:
             listing.forget()
