@@ -30,7 +30,17 @@ from collections import deque
 from datetime import datetime, timedelta, timezone
 
 from tap_qonto.errors import RequestFailed
-from tap_qonto.pagination.pages import MARGIN, SECOND, Query, Records, Unsorted, ask, is_last, named
+from tap_qonto.pagination.pages import (
+    MARGIN,
+    SECOND,
+    Ignored,
+    Query,
+    Records,
+    Unsorted,
+    ask,
+    is_last,
+    named,
+)
 from tap_qonto.pagination.plan import OVERLAP, Plan
 
 if t.TYPE_CHECKING:
@@ -148,13 +158,16 @@ class Keyed:
         """The keys of a page, without those later than the start.
 
         Raises:
-            Unsorted: they do not come in order, or are lower than the bound (Q33).
+            Unsorted: they do not come in order, or are lower than the bound.
         """
         keys = [key for key in page.keys if key is not None and key <= self._start]
         if any(self._before(other, one) for one, other in itertools.pairwise(keys)):
             raise Unsorted
         if query.since and keys and keys[0] < query.since - SECOND:
-            raise Unsorted
+            self._listing.warn(
+                "Qonto ignores the filter on changes here: all rows are read each time"
+            )
+            raise Ignored
         return keys
 
     def _gap(self, query: Query, page: Page, keys: list[datetime]) -> datetime | None:
@@ -239,8 +252,6 @@ class Keyed:
         query = Query(low - SECOND, size=self._listing.size)
         if not is_full:
             self._listing.ahead(query)
-        if high > low:
-            self._plan.widen()
         self._owed.append(Gap(low, high, self._known(), query, is_full))
 
     def _pay(self, most: int) -> Generator[Records, None, bool]:

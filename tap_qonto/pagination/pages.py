@@ -24,6 +24,10 @@ class Unsorted(Exception):  # noqa: N818 - what the list is
     """The list does not come in the order that was asked for, or rows lack its key."""
 
 
+class Ignored(Unsorted):
+    """The list has rows below the lower bound that was asked for (Q33)."""
+
+
 class Query(t.NamedTuple):
     """One page: a lower bound on the sort key (UTC, optional), number from 1, and size."""
 
@@ -65,8 +69,6 @@ class Records(t.NamedTuple):
 class Observed:
     """What was found out about an endpoint, shared by all partitions of a stream."""
 
-    filters: bool = True
-    """Is the lower bound honoured?"""
     size: int | None = None
     """Rows of a full page, where fewer come than were asked for."""
     way: int = 0

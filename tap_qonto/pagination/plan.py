@@ -30,8 +30,7 @@ class Plan:
         self._offset = 0  # the place behind the page in hand
         self._place = 0  # where its window begins
         self._ties = 0  # rows at its end that have its last key
-        self._ahead = 1.0 if listing.expected else 0.0  # pages, at most
-        self._growth = 1.0  # more of them for each page that went on
+        self._ahead = 1 if listing.expected else 0  # pages, at most
         self._windows: dict[int, datetime | None] = {0: None}  # lower bounds, by place
         self._begun: datetime | None = None  # the bound of the last one that was opened
         self.is_new = False
@@ -74,7 +73,7 @@ class Plan:
         ties = keys.count(reached) if reached else 0
         is_owed = self._listing.can_open and 2 * ties >= self._listing.size  # cheaper than to overlap
         self._ties = 0 if is_owed else ties
-        self._ahead += self._growth
+        self._ahead += 1
         usual = 3 * ties if 8 * ties < self._listing.size else 0
         self._overlap = max(OVERLAP, self._overlap + (usual - self._overlap) / 10)
         if self._listing.can_open and len(keys) == len(page.rows):
@@ -86,13 +85,9 @@ class Plan:
 
     def back(self) -> None:
         """Step back by half a page, as rows left."""
-        self.widen()
+        self._overlap = min(2 * self._overlap, self._listing.size // 4 or 1)
         self._offset = max(0, self._offset - (self._listing.size // 2 or 1))
         self._forget()
-
-    def widen(self) -> None:
-        """Overlap by more from now on, as rows left."""
-        self._overlap = min(2 * self._overlap, self._listing.size // 4 or 1)
 
     def _end(self) -> int:
         """The place after the last row that was asked for."""
@@ -102,7 +97,7 @@ class Plan:
     def _forget(self) -> None:
         """Drop what was sent ahead."""
         if self._queries:
-            self._ahead, self._growth = len(self._queries) / 2, 0.05
+            self._ahead = len(self._queries) // 4
             self._queries.clear()
             self._listing.forget()
 

@@ -1,11 +1,11 @@
-"""Several ways to read one list: the next, where Qonto refuses one or ignores its order."""
+"""Several ways to read one list: the next, where Qonto refuses one, or ignores order or bound."""
 
 from __future__ import annotations
 
 import typing as t
 
 from tap_qonto.errors import RequestRejected
-from tap_qonto.pagination.pages import Observed, Query, Unsorted
+from tap_qonto.pagination.pages import Ignored, Observed, Query, Unsorted
 from tap_qonto.pagination.readers import whole
 
 if t.TYPE_CHECKING:
@@ -37,7 +37,7 @@ def first_accepted(ways: Sequence[Way], observed: Observed, told: Callable[[], N
             if number == last:
                 raise
             # unsorted may be this partition alone
-            refused = refused or isinstance(error, RequestRejected)
+            refused = refused or isinstance(error, (RequestRejected, Ignored))
         else:
             if refused and number > observed.way:
                 observed.way = number
