@@ -54,6 +54,7 @@ BEYOND = 20  # rows in a row, later than the start, that end a walk
 RECENT = 3  # pages whose records are not handed over again if they come again unchanged
 LONG = 10  # pages, before it is looked whether rows without a key stand at the end
 OWED = 16  # gaps that are read later, at most
+STUCK = 2  # pages without progress, one after the other, before a window is opened
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
 
@@ -120,7 +121,7 @@ class Keyed:
                 yield Records(rows, self.bookmark())
                 ended = high == LATEST or self._ends(query, page, keys)
                 plan.forward(query, page, keys, self._reached)
-                is_stuck = self._misses > 1
+                is_stuck = self._misses > STUCK
                 if (yield from self._pay(0 if ended or is_stuck else OWED)) and ended:
                     return self.bookmark(ended=True)
                 if is_stuck and self._reached and listing.can_open:
