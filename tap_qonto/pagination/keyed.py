@@ -115,7 +115,9 @@ class Keyed:
                     continue
                 rows = self._new(named(listing, page.rows))
                 if high:
-                    is_full = [high] == keys[-1:] == [self._reached] and len(page.rows) >= query.size
+                    is_full = [high] == keys[-1:] == [self._reached] and len(
+                        page.rows
+                    ) >= query.size
                     self._owe(high, is_full=is_full)
                 self._move(page, keys)
                 yield Records(rows, self.bookmark())

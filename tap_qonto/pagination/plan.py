@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from bisect import bisect_left
 from collections import deque
 
 from tap_qonto.pagination.pages import SECOND, Query
@@ -70,18 +71,17 @@ class Plan:
         """Go on behind `page`, which has these `keys`."""
         first = self._place + query.start
         self._offset, self._total = first + len(page.rows), self._place + (page.total or 0)
-        ties = keys.count(reached) if reached else 0
-        is_owed = self._listing.can_open and 2 * ties >= self._listing.size  # cheaper than to overlap
-        self._ties = 0 if is_owed else ties
+        self._ties = keys.count(reached) if reached else 0
         self._ahead += 1
-        usual = 3 * ties if 8 * ties < self._listing.size else 0
+        usual = 3 * self._ties if 8 * self._ties < self._listing.size else 0
         self._overlap = max(OVERLAP, self._overlap + (usual - self._overlap) / 10)
         if self._listing.can_open and len(keys) == len(page.rows):
-            found, nearest = _windows(first, keys), first - 10 * self._listing.size
-            if 2 * len(found) < self._listing.size:  # too few to choose from
-                former = self._windows.items()
-                found |= {place: since for place, since in former if place > nearest}
-            self._windows = found or self._windows
+            # which rows before its first one a window has is unknown
+            self._windows = {
+                first + place: key - SECOND
+                for key in keys
+                if (place := bisect_left(keys, key - SECOND))
+            } or self._windows
 
     def back(self) -> None:
         """Step back by half a page, as rows left."""
@@ -124,19 +124,3 @@ class Plan:
                 return Query(self._windows[place], number=number, size=one), place
             overlap -= 1
         return Query(self._windows[first], size=size), first
-
-
-def _windows(first: int, keys: list[datetime]) -> dict[int, datetime | None]:
-    """The windows that begin at rows of a page, a second before a key: places, and bounds.
-
-    `first` is the place of the page. Which rows before it a window has is unknown, so none begins
-    at its first row.
-    """
-    found: dict[int, datetime | None] = {}
-    place = 0
-    for key in keys:
-        while keys[place] < key - SECOND:
-            place += 1
-        if place:
-            found[first + place] = key - SECOND
-    return found
