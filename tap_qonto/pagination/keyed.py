@@ -29,7 +29,6 @@ import typing as t
 from collections import deque
 from datetime import datetime, timedelta, timezone
 
-from tap_qonto.errors import RequestFailed
 from tap_qonto.pagination.pages import (
     MARGIN,
     SECOND,
@@ -65,10 +64,8 @@ class Gap(t.NamedTuple):
     high: datetime
     known: dict[Hashable, Row]
     """What pages near it have brought."""
-    query: Query
-    """The first page of a window at `low`."""
-    is_full: bool
-    """Do the rows of `low` fill a page?"""
+    query: Query | None
+    """The first page of a window at `low`, which was sent; None if its rows fill a page."""
 
 
 class Keyed:
@@ -92,9 +89,8 @@ class Keyed:
         """Hand over every row from `since` on; return the bookmark, None if there is none.
 
         Raises:
-            Unsorted: the order is not that of the keys, rows have none, or Qonto ignores the bound;
-                some may be handed over.
-            RequestFailed: it can't be proven that no row is missing.
+            Unsorted: the order is not that of the keys, rows have none, Qonto ignores bound or page
+                number, or the list changes faster than it can be read. Rows may be handed over.
         """
         listing, plan = self._listing, self._plan
         if self._since and listing.can_open:
@@ -113,14 +109,13 @@ class Keyed:
                     self._misses += 1
                     plan.back()
                     continue
-                rows = self._new(named(listing, page.rows))
+                known, rows = self._known(), named(listing, page.rows)
+                self._recent.append(rows)
                 if high:
-                    is_full = [high] == keys[-1:] == [self._reached] and len(
-                        page.rows
-                    ) >= query.size
-                    self._owe(high, is_full=is_full)
+                    fills = [high] == keys[-1:] == [self._reached] and len(keys) >= query.size
+                    self._owe(high, fills=fills)
                 self._move(page, keys)
-                yield Records(rows, self.bookmark())
+                yield self._other(rows, known)
                 ended = high == LATEST or self._ends(query, page, keys)
                 plan.forward(query, page, keys, self._reached)
                 is_stuck = self._misses > STUCK
@@ -130,12 +125,7 @@ class Keyed:
                     plan.open(self._reached)
         finally:
             listing.forget()
-        if not listing.can_open:
-            raise Unsorted
-        raise RequestFailed(
-            "the list changes faster than it can be read, has no stable order, or ignores page "
-            "numbers"
-        )
+        raise Unsorted
 
     def bookmark(self, *, ended: bool = False) -> datetime | None:
         """Up to when every row was handed over; never later than the start, less `MARGIN`."""
@@ -198,14 +188,17 @@ class Keyed:
         last = page.keys[-OVERLAP:]
         self._is_beyond = bool(last) and all(key and key > self._start for key in last)
 
-    def _new(self, rows: dict[Hashable, Row]) -> list[Row]:
-        """The rows of a page that overlap none of the last pages, or changed since."""
-        known = self._known()
-        self._recent.append(rows)
-        return [row for name, row in rows.items() if known.get(name) != row]
-
     def _known(self) -> dict[Hashable, Row]:
+        """The rows of the last pages."""
         return {name: row for rows in self._recent for name, row in rows.items()}
+
+    def _other(
+        self, rows: dict[Hashable, Row], known: dict[Hashable, Row], upto: datetime = LATEST
+    ) -> Records:
+        """The rows up to a key, without those that are known as they are."""
+        key = self._listing.key
+        found = (row for name, row in rows.items() if known.get(name) != row)
+        return Records([row for row in found if (key(row) or upto) <= upto], self.bookmark())
 
     def _ends(self, query: Query, page: Page, keys: list[datetime]) -> bool:
         """Is it the last page, or behind `since`, or behind all that was there at the start?
@@ -246,16 +239,16 @@ class Keyed:
 
     # -- rows between pages ------------------------------------------------------------------
 
-    def _owe(self, high: datetime, *, is_full: bool) -> None:
+    def _owe(self, high: datetime, *, fills: bool) -> None:
         """Send for the rows between `reached` and `high`, to read them later."""
         low = t.cast("datetime", self._reached)
         if self._owed and self._owed[-1].low == low:
-            gap = self._owed.pop()
-            is_full = is_full or gap.is_full
-        query = Query(low - SECOND, size=self._listing.size)
-        if not is_full:
+            fills = fills or not self._owed[-1].query
+            self._owed.pop()
+        query = None if fills else Query(low - SECOND, size=self._listing.size)
+        if query:
             self._listing.ahead(query)
-        self._owed.append(Gap(low, high, self._known(), query, is_full))
+        self._owed.append(Gap(low, high, self._known(), query))
 
     def _pay(self, most: int) -> Generator[Records, None, bool]:
         """Read what is owed, if it has come or is more than `most`; False: the walk went back.
@@ -263,17 +256,19 @@ class Keyed:
         A page that begins before the lower key and reaches beyond the higher one holds all rows.
         """
         listing, owed = self._listing, self._owed
-        while len(owed) > most or (owed and listing.is_here(owed[0].query)):
-            low, high, known, query, is_full = owed[0]
+        while owed:
+            low, high, known, query = owed[0]
+            if len(owed) <= most and not (query and listing.is_here(query)):
+                break
             upto, ended = low, False
-            if not is_full:
+            if query:
                 page = ask(listing, query)
                 upto = max([low, *self._settled(query, page)])
                 yield self._other(named(listing, page.rows), known, high)
                 ended = upto <= high and is_last(listing, query, page)
             if is_apart := upto == low and not ended:
                 for rows, _ in listing.apart(low - SECOND, low + 3 * SECOND):
-                    yield self._other(named(listing, rows), known, LATEST)
+                    yield self._other(named(listing, rows), known)
                 upto = low + 2 * SECOND
             is_back = upto <= high and not ended
             if is_back or (is_apart and upto > t.cast("datetime", self._reached)):
@@ -284,11 +279,3 @@ class Keyed:
                 return False
             owed.popleft()
         return True
-
-    def _other(
-        self, rows: dict[Hashable, Row], known: dict[Hashable, Row], high: datetime
-    ) -> Records:
-        """Those of `rows` up to `high` that are not known as they are."""
-        key = self._listing.key
-        found = [row for name, row in rows.items() if known.get(name) != row]
-        return Records([row for row in found if (key(row) or high) <= high], self.bookmark())
