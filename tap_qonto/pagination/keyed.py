@@ -6,19 +6,17 @@ handed over.
 
 1. A page that opens a window at `reached` (lower bound, number 1) goes on from there.
 2. A page further in goes on if its first key is lower than `reached`: the rows before it, of this
-   window and before it, have keys no higher than that, so they were handed over. If not, rows have
-   left: nothing is said about those between, and the window is opened anew.
-3. After either, `reached` is the highest key of the page: rows of lower keys stand before it.
-4. So at the last page, or at keys later than the start, every row was handed over. A row that
-   changes meanwhile gets a key of now, which the next run asks for.
+   window and before it, have keys no higher than that, so they were handed over. Pages overlap by a
+   few rows, so that it is. If it is not, rows from `reached` to that key may be missing: a gap.
+3. Either way `reached` is then the highest key of the page. A gap is owed: a window at its lower
+   key is read a little later, until a page reaches beyond its higher key; rows that fill a page
+   with one key by another key (`Listing.apart`). The bookmark stays before it.
+4. At the last page, or at keys later than the start, with nothing owed, every row was handed over.
+   A row that changes meanwhile gets a key of now, which the next run asks for.
 
-Nothing is remembered of rows, counts or upper bounds. A row that was changed a moment ago may
-show a later key than that of its place: keys later than the first response are set aside in 2 and
-3. Pages are sent ahead with a few rows of overlap, so that their first key is lower. Where it is
-`reached` itself, only rows of that one key may lie between: they are owed. The walk goes on, and
-reads them a little later, on the first page of a window at that key; if they fill it, by another
-key (`Listing.apart`), or by their count. Until then the bookmark stays before them. A descending
-list is the same, mirrored.
+A row that was changed a moment ago may show a later key than that of its place: keys later than the
+first response are set aside in 2 and 3. Where a list takes no lower bound, a gap is closed by pages
+that overlap by more. A descending list is the same, mirrored.
 """
 
 from __future__ import annotations

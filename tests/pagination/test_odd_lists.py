@@ -89,11 +89,14 @@ def test_a_bound_that_is_cut_to_seconds_does_not_catch_the_walk_in_one() -> None
 def test_a_filter_that_is_ignored_is_noticed_and_told_once() -> None:
     observed = Observed()
     model = Model(rows=250, behaviour=Behaviour(lower="ignored"))
+    requests = list[int]()
     for _ in range(2):
         target: dict[int, Row] = {}
-        walk = changed(model.listing(observed=observed), BEGIN - timedelta(minutes=10))
+        walk = by_change(model, 100, BEGIN - timedelta(minutes=10), observed=observed)
         assert read(walk, target).ended
         assert not model.lacking(target)
+        requests.append(model.requests)
+    assert requests[1] == 2 * requests[0] - 1  # another partition does not try again
     assert len(model.warnings) == 1
     assert "ignores the filter" in model.warnings[0]
 

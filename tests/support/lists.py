@@ -22,11 +22,18 @@ STATUSES = ("completed", "pending", "declined", "reversed")
 Reading: t.TypeAlias = "Callable[[Model, int, datetime | None], t.Any]"
 
 
-def by_change(model: Model, size: int, since: datetime | None, status: str | None = None) -> t.Any:
+def by_change(
+    model: Model,
+    size: int,
+    since: datetime | None,
+    status: str | None = None,
+    observed: Observed | None = None,
+) -> t.Any:
     """As an `UpdatedStream` reads: the best way first."""
+    observed = observed or Observed()
     return first_accepted(
         [
-            lambda: changed(model.listing(size, status=status), since),
+            lambda: changed(model.listing(size, status=status, observed=observed), since),
             lambda: changed_unsorted(
                 model.listing(
                     size, order="created_at", key="created_at", status=status, filtered=since
@@ -35,7 +42,7 @@ def by_change(model: Model, size: int, since: datetime | None, status: str | Non
             ),
             lambda: whole(model.listing(size, order="created_at", key=None, status=status)),
         ],
-        Observed(),
+        observed,
         lambda: None,
     )
 
