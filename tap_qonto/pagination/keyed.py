@@ -116,10 +116,10 @@ class Keyed:
                 yield self._other(rows, known)
                 ended = high == LATEST or self._ends(query, page, keys)
                 plan.forward(query, page, keys, self._reached)
-                is_stuck = self._misses > STUCK
+                is_stuck = self._misses > (STUCK if plan.is_ahead else 0)
                 if (yield from self._pay(0 if ended or is_stuck else OWED)) and ended:
                     return self.bookmark(ended=True)
-                if is_stuck and self._reached and listing.can_open:
+                if is_stuck and listing.can_open and self._reached:
                     plan.open(self._reached)
         finally:
             listing.forget()
@@ -271,7 +271,7 @@ class Keyed:
             is_back = upto <= high and not ended
             if is_back or (is_apart and upto > t.cast("datetime", self._reached)):
                 self._reached = upto
-                self._plan.open(upto)
+                self._plan.open(upto + SECOND if is_apart else upto)
             if is_back:
                 owed.clear()
                 return False

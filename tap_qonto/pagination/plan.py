@@ -37,6 +37,11 @@ class Plan:
         self.is_new = False
         """Was the query that follows sent just now, not ahead?"""
 
+    @property
+    def is_ahead(self) -> bool:
+        """Are pages on their way that a new window would drop?"""
+        return bool(self._queries)
+
     def open(self, key: datetime) -> None:
         """Begin a window a second before `key`, if it is a later one than before.
 
