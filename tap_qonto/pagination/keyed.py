@@ -76,7 +76,7 @@ class Keyed:
         self._before = operator.gt if listing.is_descending else operator.lt
         self._recent: deque[dict[Hashable, Row]] = deque(maxlen=RECENT)
         self._owed: deque[Gap] = deque()
-        self._first: Page | None = None
+        self._total: int | None = None  # as it was at first
         self._start = self._late = LATEST
         self._reached: datetime | None = None
         self._sees_all = since is not None or not listing.can_open
@@ -99,7 +99,7 @@ class Keyed:
                 if plan.is_new:  # meanwhile other lists of a merged walk go on
                     yield Records([])
                 page = ask(listing, query)
-                if self._first is None:
+                if not self._recent:
                     self._begin(page)
                 keys = self._settled(query, page)
                 high = self._gap(query, page, keys)
@@ -114,8 +114,8 @@ class Keyed:
                     self._owe(high, fills=fills)
                 self._move(page, keys)
                 yield self._other(rows, known)
-                ended = high == LATEST or self._ends(query, page, keys)
                 plan.forward(query, page, keys, self._reached)
+                ended = high == LATEST or self._ends(query, page, keys)
                 is_stuck = self._misses > (STUCK if plan.is_ahead else 0)
                 if (yield from self._pay(0 if ended or is_stuck else OWED)) and ended:
                     return self.bookmark(ended=True)
@@ -136,7 +136,7 @@ class Keyed:
 
     def _begin(self, page: Page) -> None:
         """Freeze the moment that tells rows which change while the list is read."""
-        self._first = page
+        self._total = page.total
         if not self._sees_all and (page.total or 0) > LONG * self._listing.size:
             self._listing.ahead(self._last())
         if page.date:
@@ -202,7 +202,7 @@ class Keyed:
         """Is it the last page, or behind `since`, or behind all that was there at the start?
 
         Raises:
-            Unsorted: rows without a key stand where others may be missing.
+            Unsorted: rows without a key stand where others may be missing, or can't be looked for.
         """
         listing, ended = self._listing, is_last(self._listing, query, page)
         if None in page.keys and not (ended and query.number == 1):
@@ -211,26 +211,28 @@ class Keyed:
         ended = ended or (len(last) == BEYOND and all(key and key > self._late for key in last))
         if listing.is_descending and self._since and keys:
             ended = ended or keys[-1] < self._since
-        is_long = query.start >= LONG * listing.size
+        is_long = self._total is not None and self._plan.offset > LONG * listing.size
         if not self._sees_all and (is_long or (ended and query.since)):
             self._look_behind()
         return ended
 
     def _last(self) -> Query:
-        """The last page of the whole list, as it was at first."""
-        size, total = self._listing.size, t.cast("Page", self._first).total or 0
-        return Query(number=max(1, -(-total // size)), size=size)
+        """The last page of the whole list, as it was counted at first, or by what was read."""
+        size, total = self._listing.size, self._total
+        rows = self._plan.offset if total is None else total
+        return Query(number=max(1, -(-rows // size)), size=size)
 
     def _look_behind(self) -> None:
         """Rows without a key stand behind all others, where no window shows them.
 
         Raises:
-            Unsorted: there are rows without a key.
+            Unsorted: there are rows without a key, or the end was not found.
         """
         self._sees_all, query = True, self._last()
-        for number in range(query.number, max(1, query.number - 3), -1):  # where rows left
+        first = query.number + (self._total is None)
+        for number in range(first, max(1, query.number - 3), -1):  # further in front if rows left
             page = ask(self._listing, query._replace(number=number))
-            if None in page.keys:
+            if None in page.keys or (page.rows and number > query.number):
                 raise Unsorted
             if page.rows:
                 return

@@ -28,12 +28,13 @@ class Plan:
         self._queries: deque[tuple[Query, int]] = deque()  # and where the window of each begins
         self._overlap = float(OVERLAP)
         self._total = listing.expected or 0
-        self._offset = 0  # the place behind the page in hand
         self._place = 0  # where its window begins
         self._ties = 0  # rows at its end that have its last key
         self._ahead = 1 if listing.expected else 0  # pages, at most
         self._windows: dict[int, datetime | None] = {0: None}  # lower bounds, by place
         self._begun: datetime | None = None  # the bound of the last one that was opened
+        self.offset = 0
+        """The place behind the last page that went on."""
         self.is_new = False
         """Was the query that follows sent just now, not ahead?"""
 
@@ -52,14 +53,14 @@ class Plan:
         self._forget()
         self._begun = key - SECOND
         self._windows = {0: self._begun}
-        self._offset = self._place = self._ties = self._total = 0
+        self.offset = self._place = self._ties = self._total = 0
 
     def following(self) -> Query:
         """Return the next query, which is sent; send others ahead, as far as the count goes."""
         queries = self._queries
         self.is_new = not queries
         if not queries:
-            queries.append(self._overlapping(self._offset, self._ties + 1))
+            queries.append(self._overlapping(self.offset, self._ties + 1))
             self._listing.ahead(queries[0][0])
         while (end := self._end()) < self._total and len(queries) <= self._ahead:
             query, place = self._overlapping(end)
@@ -75,7 +76,7 @@ class Plan:
     ) -> None:
         """Go on behind `page`, which has these `keys`."""
         first = self._place + query.start
-        self._offset, self._total = first + len(page.rows), self._place + (page.total or 0)
+        self.offset, self._total = first + len(page.rows), self._place + (page.total or 0)
         self._ties = keys.count(reached) if reached else 0
         self._ahead += 1
         usual = 3 * self._ties if 8 * self._ties < self._listing.size else 0
@@ -91,7 +92,7 @@ class Plan:
     def back(self) -> None:
         """Step back by half a page, as rows left."""
         self._overlap = min(2 * self._overlap, self._listing.size // 4 or 1)
-        self._offset = max(0, self._offset - (self._listing.size // 2 or 1))
+        self.offset = max(0, self.offset - (self._listing.size // 2 or 1))
         self._forget()
 
     def _end(self) -> int:

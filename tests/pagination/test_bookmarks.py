@@ -54,8 +54,9 @@ def test_without_a_clock_nothing_else_moves_its_bookmark() -> None:
         assert read(walk, {}).bookmark is None
 
 
-def test_the_bookmark_moves_with_the_batches() -> None:
-    model = Model(rows=3000, seed=1)
+@pytest.mark.parametrize("window", [0, 16])
+def test_the_bookmark_moves_with_the_batches(window: int) -> None:
+    model = Model(rows=3000, seed=1, window=window)
     target: dict[int, Row] = {}
     bookmarks: list[datetime] = []
     read(changed(model.listing(), None), target, check=bookmarks.append)
