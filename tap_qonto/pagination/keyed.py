@@ -48,9 +48,9 @@ if t.TYPE_CHECKING:
 PATIENCE = 30  # requests without progress, one after the other, before a list is given up
 FRESH = timedelta(seconds=10)  # what changed so shortly before the start may show it too early
 BEYOND = 20  # rows in a row, later than the start, that end a walk
-RECENT = 3  # pages whose records are not handed over again if they come again unchanged
+RECENT = 3  # pages whose rows are not handed over again if they come again unchanged
 LONG = 10  # pages, before it is looked whether rows without a key stand at the end
-OWED = 16  # gaps that are read later, at most
+OWED = 24  # pages that are read before a gap, at most
 STUCK = 2  # pages without progress, one after the other, before a window is opened
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
@@ -60,8 +60,8 @@ class Gap(t.NamedTuple):
 
     low: datetime
     high: datetime
-    known: dict[Hashable, Row]
-    """What pages near it have brought."""
+    number: int
+    """How many pages were read before."""
     query: Query | None
     """The first page of a window at `low`, which was sent; None if its rows fill a page."""
 
@@ -74,7 +74,8 @@ class Keyed:
         """Up to when the list is complete at its end: Qonto's first response, less `MARGIN`."""
         self._listing, self._since, self._plan = listing, since, Plan(listing)
         self._before = operator.gt if listing.is_descending else operator.lt
-        self._recent: deque[dict[Hashable, Row]] = deque(maxlen=RECENT)
+        self._recent: deque[dict[Hashable, Row]] = deque()
+        self._pages = 0
         self._owed: deque[Gap] = deque()
         self._total: int | None = None  # as it was at first
         self._start = self._late = LATEST
@@ -99,25 +100,26 @@ class Keyed:
                 if plan.is_new:  # meanwhile other lists of a merged walk go on
                     yield Records([])
                 page = ask(listing, query)
-                if not self._recent:
+                if not self._pages:
                     self._begin(page)
+                self._pages += 1
                 keys = self._settled(query, page)
                 high = self._gap(query, page, keys)
                 if high and not (listing.can_open and self._reached):
                     self._misses += 1
                     plan.back()
                     continue
-                known, rows = self._known(), named(listing, page.rows)
-                self._recent.append(rows)
+                rows = named(listing, page.rows)
                 if high:
                     fills = [high] == keys[-1:] == [self._reached] and len(keys) >= query.size
                     self._owe(high, fills=fills)
                 self._move(page, keys)
-                yield self._other(rows, known)
+                yield self._other(rows)
+                self._remember(rows)
                 plan.forward(query, page, keys, self._reached)
                 ended = high == LATEST or self._ends(query, page, keys)
                 is_stuck = self._misses > (STUCK if plan.is_ahead else 0)
-                if (yield from self._pay(0 if ended or is_stuck else OWED)) and ended:
+                if (yield from self._pay(at_once=ended or is_stuck)) and ended:
                     return self.bookmark(ended=True)
                 if is_stuck and listing.can_open and self._reached:
                     plan.open(self._reached)
@@ -186,16 +188,21 @@ class Keyed:
         last = page.keys[-OVERLAP:]
         self._is_beyond = bool(last) and all(key and key > self._start for key in last)
 
-    def _known(self) -> dict[Hashable, Row]:
-        """The rows of the last pages."""
-        return {name: row for rows in self._recent for name, row in rows.items()}
+    def _remember(self, rows: dict[Hashable, Row]) -> None:
+        """Keep the rows of the last pages, and of those since the oldest gap."""
+        self._recent.append(rows)
+        since = self._owed[0].number if self._owed else self._pages
+        while len(self._recent) > RECENT + self._pages - since:
+            self._recent.popleft()
 
-    def _other(
-        self, rows: dict[Hashable, Row], known: dict[Hashable, Row], upto: datetime = LATEST
-    ) -> Records:
-        """The rows up to a key, without those that are known as they are."""
-        key = self._listing.key
-        found = (row for name, row in rows.items() if known.get(name) != row)
+    def _other(self, rows: dict[Hashable, Row], upto: datetime = LATEST) -> Records:
+        """The rows up to a key, without those that are known as they are, or as they were later."""
+        key, known = self._listing.key, {k: row for page in self._recent for k, row in page.items()}
+
+        def is_known(one: Row | None, row: Row) -> bool:
+            return one is not None and (one == row or (key(one) or LATEST) > (key(row) or LATEST))
+
+        found = (row for name, row in rows.items() if not is_known(known.get(name), row))
         return Records([row for row in found if (key(row) or upto) <= upto], self.bookmark())
 
     def _ends(self, query: Query, page: Page, keys: list[datetime]) -> bool:
@@ -241,34 +248,35 @@ class Keyed:
 
     def _owe(self, high: datetime, *, fills: bool) -> None:
         """Send for the rows between `reached` and `high`, to read them later."""
-        low = t.cast("datetime", self._reached)
+        low, number = t.cast("datetime", self._reached), self._pages
         if self._owed and self._owed[-1].low == low:
-            fills = fills or not self._owed[-1].query
-            self._owed.pop()
+            former = self._owed.pop()
+            number, fills = former.number, fills or not former.query
         query = None if fills else Query(low - SECOND, size=self._listing.size)
         if query:
             self._listing.ahead(query)
-        self._owed.append(Gap(low, high, self._known(), query))
+        self._owed.append(Gap(low, high, number, query))
 
-    def _pay(self, most: int) -> Generator[Records, None, bool]:
-        """Read what is owed, if it has come or is more than `most`; False: the walk went back.
+    def _pay(self, *, at_once: bool) -> Generator[Records, None, bool]:
+        """Read what is owed, at once, if it has come, or long ago; False: the walk went back.
 
         A page that begins before the lower key and reaches beyond the higher one holds all rows.
         """
         listing, owed = self._listing, self._owed
         while owed:
-            low, high, known, query = owed[0]
-            if len(owed) <= most and not (query and listing.is_here(query)):
+            low, high, number, query = owed[0]
+            is_here = query is not None and listing.is_here(query)
+            if not (at_once or is_here or number + OWED <= self._pages):
                 break
             upto, ended = low, False
             if query:
                 page = ask(listing, query)
                 upto = max([low, *self._settled(query, page)])
-                yield self._other(named(listing, page.rows), known, high)
+                yield self._other(named(listing, page.rows), high)
                 ended = upto <= high and is_last(listing, query, page)
             if is_apart := upto == low and not ended:
                 for rows, _ in listing.apart(low - SECOND, low + 3 * SECOND):
-                    yield self._other(named(listing, rows), known)
+                    yield self._other(named(listing, rows))
                 upto = low + 2 * SECOND
             is_back = upto <= high and not ended
             if is_back or (is_apart and upto > t.cast("datetime", self._reached)):
