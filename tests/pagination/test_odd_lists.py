@@ -40,31 +40,6 @@ def test_rows_without_a_key_are_read_with_the_first_run() -> None:
     assert {row["id"] for row in found} == {row["id"] for row in rows}
 
 
-def test_rows_without_a_key_behind_a_list_without_count_are_not_lost_in_silence() -> None:
-    rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(250)))]
-    rows += [{"id": 1000 + n, "updated_at": None} for n in range(120)]
-    counting = listing_of(rows)
-
-    def respond(query: Query) -> Page:
-        return counting.respond(query)._replace(total=None, is_last=None)
-
-    with pytest.raises(RequestFailed, match="counts nothing"):
-        emitted(in_some_way(Told(respond)))
-
-
-@pytest.mark.parametrize("window", [0, 16])
-def test_keys_of_seconds_in_a_row_that_fill_pages_each_are_read(window: int) -> None:
-    model = Model(rows=1200, window=window)
-    for number, one in enumerate(sorted(model.state)):
-        model.now = BEGIN + timedelta(seconds=number // 300)
-        model.edit(one)
-    model.settle()
-    target: dict[int, Row] = {}
-    assert read(changed(model.listing(), None), target).ended
-    assert not model.lacking(target)
-    assert model.requests < 60
-
-
 def test_rows_without_an_id_are_all_read_although_they_share_a_key() -> None:
     rows: list[Row] = [{"text": str(n), "updated_at": minutes(0)[0]} for n in range(450)]
     found = emitted(in_some_way(listing_of(rows)))
