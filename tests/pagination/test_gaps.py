@@ -11,6 +11,7 @@ from qonto_model import BEGIN, Model, read
 
 from tap_qonto.errors import RequestFailed
 from tap_qonto.pagination.readers import changed
+from tap_qonto.streams.meta import page_of
 
 if t.TYPE_CHECKING:
     from tap_qonto.pagination.pages import Page, Query
@@ -39,6 +40,21 @@ def test_keys_of_seconds_in_a_row_that_fill_pages_each_are_read(window: int) -> 
     assert read(changed(model.listing(), None), target).ended
     assert not model.lacking(target)
     assert model.requests < 60
+
+
+def test_a_row_that_leaves_behind_a_page_that_was_cut_is_no_end() -> None:
+    """The page has as many rows as are left: the one behind it has come in front of its border."""
+    rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(6)))]
+
+    def respond(query: Query) -> Page:
+        found = rows[query.start : query.start + 5] if query.size > 5 else rows[query.start :]
+        if len(rows) == 6:
+            rows.pop(0)
+        meta = {"total_count": len(rows), "total_pages": 1, "per_page": min(5, query.size)}
+        return page_of(found[: query.size], meta, query, BEGIN)
+
+    found = emitted(changed(Told(respond, can_open=False), None))
+    assert {row["id"] for row in found} == set(range(6))
 
 
 def test_rows_that_leave_cost_few_requests_though_many_pages_are_on_their_way() -> None:
