@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import typing as t
@@ -85,13 +86,34 @@ def test_the_wheel_holds_the_tap_alone_and_works_on_its_own(tmp_path: Path) -> N
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("has_pip", [True, False])
-def test_make_brings_a_pip_that_knows_groups_to_an_environment_that_is_there(
+def test_make_installs_the_locked_uv_into_an_environment_that_is_there(
     tmp_path: Path, *, has_pip: bool
 ) -> None:
     folder = tmp_path / "venv"
-    venv.create(folder, with_pip=has_pip)  # the one that came with Python: up to 3.13, too old
-    subprocess.run(
-        ["make", "--silent", f"VENV={folder}", f"{folder}/new-pip"], cwd=ROOT, check=True
+    venv.create(folder, with_pip=has_pip)
+    subprocess.run(["make", "--silent", f"VENV={folder}", f"{folder}/uv"], cwd=ROOT, check=True)
+    uv = [str(folder / "bin" / "python"), "-m", "uv", "--version"]
+    version = subprocess.check_output(uv, text=True).split()[1]
+    assert f"\nuv=={version} " in (ROOT / "constraints.txt").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_make_installs_nothing_whose_hash_is_not_the_locked_one(tmp_path: Path) -> None:
+    folder, lock = tmp_path / "venv", tmp_path / "constraints.txt"
+    text = (ROOT / "constraints.txt").read_text("utf-8")
+    place = text.index("\nrequests==")
+    end = text.index("\n", text.index("\nrequests-toolbelt==") + 1)
+    wrong = re.sub(r"sha256:[0-9a-f]{8}", "sha256:00000000", text[place:end])
+    lock.write_text(text[:place] + wrong + text[end:], "utf-8")
+    done = subprocess.run(
+        ["make", "--silent", f"VENV={folder}", f"LOCK={lock}", f"{folder}/installed-demo"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
-    pip = [str(folder / "bin" / "python"), "-m", "pip"]
-    assert "--group" in subprocess.check_output([*pip, "install", "--help"], text=True)
+    assert done.returncode
+    assert "requests" in done.stdout
+    assert "hash" in done.stdout.lower()
+    assert not (folder / "bin" / "tap-qonto").exists()
