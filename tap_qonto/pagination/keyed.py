@@ -47,7 +47,6 @@ if t.TYPE_CHECKING:
 
 PATIENCE = 30  # requests without progress, one after the other, before a list is given up
 FRESH = timedelta(seconds=10)  # what changed so shortly before the start may show it too early
-BEYOND = 20  # rows in a row, later than the start, that end a walk
 RECENT = 3  # pages whose rows are not handed over again if they come again unchanged
 LONG = 10  # pages, before it is looked whether rows without a key stand at the end
 OWED = 24  # pages that are read before a gap, at most
@@ -117,11 +116,14 @@ class Keyed:
                 yield self._other(rows)
                 self._remember(rows)
                 plan.forward(query, page, keys, self._reached)
-                ended = high == LATEST or self._ends(query, page, keys)
+                ended = self._ends(query, page, keys) or high == LATEST
+                is_long = self._total is not None and plan.offset > LONG * listing.size
+                if not self._sees_all and (is_long or (ended and (query.since or high))):
+                    self._look_behind()
                 is_stuck = self._misses > (STUCK if plan.is_ahead else 0)
                 if (yield from self._pay(at_once=ended or is_stuck)) and ended:
                     return self.bookmark(ended=True)
-                if is_stuck and listing.can_open and self._reached:
+                if is_stuck and self._reached and plan.can_open(self._reached):
                     plan.open(self._reached)
         finally:
             listing.forget()
@@ -143,9 +145,10 @@ class Keyed:
             self._listing.ahead(self._last())
         if page.date:
             self.upto = page.date - MARGIN
-        if page.date and self._listing.grows and not self._listing.is_descending:
-            self._start = page.date - FRESH
-            self._late = max(page.date + SECOND, self._listing.now())  # a clock may be behind
+        if self._listing.grows and not self._listing.is_descending:
+            now = self._listing.now()
+            self._start = (page.date or now) - FRESH
+            self._late = max((page.date or now) + SECOND, now)  # a clock may be behind
 
     def _settled(self, query: Query, page: Page) -> list[datetime]:
         """The keys of a page, without those later than the start.
@@ -209,40 +212,39 @@ class Keyed:
         """Is it the last page, or behind `since`, or behind all that was there at the start?
 
         Raises:
-            Unsorted: rows without a key stand where others may be missing, or can't be looked for.
+            Unsorted: rows without a key stand where others may be missing.
         """
         listing, ended = self._listing, is_last(self._listing, query, page)
         if None in page.keys and not (ended and query.number == 1):
             raise Unsorted
-        last = page.keys[-BEYOND:]
-        ended = ended or (len(last) == BEYOND and all(key and key > self._late for key in last))
         if listing.is_descending and self._since and keys:
             ended = ended or keys[-1] < self._since
-        is_long = self._total is not None and self._plan.offset > LONG * listing.size
-        if not self._sees_all and (is_long or (ended and query.since)):
-            self._look_behind()
-        return ended
+        return ended or (bool(page.rows) and all(key and key > self._late for key in page.keys))
 
     def _last(self) -> Query:
-        """The last page of the whole list, as it was counted at first, or by what was read."""
-        size, total = self._listing.size, self._total
-        rows = self._plan.offset if total is None else total
+        """The page on which the whole list ends, as it was counted at first, or by what was read.
+
+        Of pages of several sizes, the one with the most room for rows that come or leave meanwhile.
+        """
+        full, rows = self._listing.size, self._total
+        rows = self._plan.offset if rows is None else rows
+        size = max(range(full - full // 5, full + 1), key=lambda one: min(rows % one, -rows % one))
         return Query(number=max(1, -(-rows // size)), size=size)
 
     def _look_behind(self) -> None:
         """Rows without a key stand behind all others, where no window shows them.
 
         Raises:
-            Unsorted: there are rows without a key, or the end was not found.
+            Unsorted: there are rows without a key, or many more rows than were counted.
         """
-        self._sees_all, query = True, self._last()
-        first = query.number + (self._total is None)
-        for number in range(first, max(1, query.number - 3), -1):  # further in front if rows left
-            page = ask(self._listing, query._replace(number=number))
-            if None in page.keys or (page.rows and number > query.number):
+        self._sees_all, last = True, self._last()
+        page = ask(self._listing, last)
+        if len(page.rows) >= last.size:
+            behind = ask(self._listing, last._replace(number=last.number + 1))
+            if named(self._listing, behind.rows).keys() - named(self._listing, page.rows).keys():
                 raise Unsorted
-            if page.rows:
-                return
+        if None in page.keys:
+            raise Unsorted
 
     # -- rows between pages ------------------------------------------------------------------
 

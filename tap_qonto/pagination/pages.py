@@ -16,6 +16,8 @@ Row = dict[str, t.Any]
 MARGIN = timedelta(minutes=10)
 """What becomes visible later than this after its timestamp can be missed."""
 SECOND = timedelta(seconds=1)
+DEPTH = 9_000
+"""Rows of a window at most: behind 10,000 search engines give none."""
 
 Walk: t.TypeAlias = "Generator[Records, None, datetime | None]"
 
@@ -150,9 +152,11 @@ def is_last(listing: Listing, query: Query, page: Page) -> bool:
     """
     ends, length = page.is_last, len(page.rows)
     if ends is None and 0 < length < query.size:
+        known = named(listing, page.rows)
         behind = named(listing, ask(listing, query._replace(number=query.number + 1)).rows)
         ends = not behind
-        known = named(listing, page.rows)
+        if ends and query.number == 1:  # or the page was cut, and a row has left in front
+            ends = named(listing, ask(listing, query).rows).keys() == known.keys()
         if behind.keys() <= known.keys() and len(behind) >= len(known):  # numbers tell nothing
             if query.number > 1 or (page.total or 0) > length:
                 return False
@@ -160,6 +164,8 @@ def is_last(listing: Listing, query: Query, page: Page) -> bool:
             return named(listing, third.rows).keys() == known.keys()
     elif ends is None:
         ends = not page.rows and query.number == 1
+    if ends and query.end > DEPTH and (page.total or 0) > query.start + length:
+        return False  # as far as the list can be read
     if not ends and query.number == 1 and 0 < length != query.size:
         listing.size = listing.observed.size = length
     return ends

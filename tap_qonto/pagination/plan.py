@@ -6,7 +6,7 @@ import typing as t
 from bisect import bisect_left
 from collections import deque
 
-from tap_qonto.pagination.pages import SECOND, Query
+from tap_qonto.pagination.pages import DEPTH, SECOND, Query
 
 if t.TYPE_CHECKING:
     from datetime import datetime
@@ -14,7 +14,6 @@ if t.TYPE_CHECKING:
     from tap_qonto.pagination.pages import Listing, Page
 
 OVERLAP = 3  # rows; more where keys repeat or rows left
-DEPTH = 9_000  # rows of a window at most: behind 10,000 search engines give none
 
 
 class Plan:
@@ -43,13 +42,13 @@ class Plan:
         """Are pages on their way that a new window would drop?"""
         return bool(self._queries)
 
-    def open(self, key: datetime) -> None:
-        """Begin a window a second before `key`, if it is a later one than before.
+    def can_open(self, key: datetime) -> bool:
+        """Would a window at `key` begin later than the last that was opened?"""
+        is_later = self._begun is None or key - SECOND > self._begun
+        return self._listing.can_open and is_later
 
-        Keys may be shown rounded, and bounds cut to seconds.
-        """
-        if self._begun and key - SECOND <= self._begun:
-            return
+    def open(self, key: datetime) -> None:
+        """Begin a window a second before `key`: keys may be shown rounded, and bounds cut."""
         self._forget()
         self._begun = key - SECOND
         self._windows = {0: self._begun}

@@ -25,6 +25,7 @@ def page_of(rows: list[Row], meta: t.Any, query: Query, date: datetime | None) -
         _number(meta.get(name)) for name in ("total_pages", "next_page", "total_count", "per_page")
     )
     is_short = len(rows) < min(query.size, per_page or query.size)
+    is_last: bool | None
     if len(rows) == per_page and per_page < query.size:
         is_last = False  # cut to a full page: what follows has to overlap it
     elif max(pages or 0, following or 0) > query.number:

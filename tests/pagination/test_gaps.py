@@ -10,11 +10,13 @@ from lists import Row, Told, emitted, in_some_way, listing_of, minutes
 from qonto_model import BEGIN, Model, read
 
 from tap_qonto.errors import RequestFailed
+from tap_qonto.pagination.pages import MARGIN, Page, Query, Records
 from tap_qonto.pagination.readers import changed
 from tap_qonto.streams.meta import page_of
 
 if t.TYPE_CHECKING:
-    from tap_qonto.pagination.pages import Page, Query
+    from collections.abc import Iterator
+    from datetime import datetime
 
 
 def test_rows_without_a_key_behind_a_list_without_count_are_not_lost_in_silence() -> None:
@@ -91,3 +93,106 @@ def test_the_former_version_of_a_row_does_not_come_behind_a_later_one() -> None:
     found = emitted(changed(Told(respond, ahead=lambda _: True), None))
     assert {row["id"] for row in found} == set(range(400))
     assert [row["version"] for row in found if row["id"] == 200] == [2]
+
+
+def test_the_walk_goes_back_although_the_gap_begins_where_the_window_does() -> None:
+    since = minutes(0)[0]
+    keys = [since - timedelta(seconds=1.3) + timedelta(milliseconds=20 * n) for n in range(10)]
+    keys += [since - timedelta(seconds=1) + timedelta(milliseconds=5 * n) for n in range(130)]
+    keys += [since + timedelta(seconds=5 * n + 5) for n in range(400)]
+    rows: list[Row] = [{"id": n, "updated_at": key} for n, key in enumerate(keys)]
+    listing, asked = listing_of(rows), list[Query]()
+
+    def respond(query: Query) -> Page:
+        if len(asked) == 1:
+            del rows[10:30]
+        asked.append(query)
+        return listing.respond(query)
+
+    found = {row["id"] for row in emitted(changed(Told(respond), since))}
+    assert {row["id"] for row in rows if row["updated_at"] > since - timedelta(seconds=1)} <= found
+
+
+@pytest.mark.parametrize(("without", "leave"), [(120, 1), (3, 6)])
+def test_rows_without_a_key_are_seen_behind_a_page_of_others_that_changed_a_moment_ago(
+    without: int, leave: int
+) -> None:
+    rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(98)))]
+    rows += [{"id": 200 + n, "updated_at": BEGIN - timedelta(seconds=2 - n)} for n in range(2)]
+    rows += [{"id": 1000 + n, "updated_at": None} for n in range(without)]
+    listing = listing_of(rows)
+
+    def respond(query: Query) -> Page:
+        page = listing.respond(query)
+        if len(rows) == 100 + without:
+            del rows[:leave]
+        return page
+
+    found = {row["id"] for row in emitted(in_some_way(Told(respond)))}
+    assert found >= {row["id"] for row in rows}
+
+
+def test_a_row_without_a_key_is_seen_though_another_row_has_come_in_front() -> None:
+    rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(199)))]
+    rows.append({"id": 1000, "updated_at": None})
+    listing = listing_of(rows)
+
+    def respond(query: Query) -> Page:
+        page = listing.respond(query)
+        if len(rows) == 200:
+            rows.insert(199, {"id": 2000, "updated_at": BEGIN + timedelta(seconds=1)})
+        return page
+
+    assert 1000 in {row["id"] for row in emitted(in_some_way(Told(respond)))}
+
+
+def test_rows_at_the_end_of_a_page_that_show_a_later_key_do_not_end_the_walk() -> None:
+    """An index that lags, and an edit of forty rows: the page behind them has other rows."""
+    keys = minutes(*range(300))
+    rows: list[Row] = [{"id": n, "updated_at": key} for n, key in enumerate(keys)]
+
+    def respond(query: Query) -> Page:
+        if query.number > 1 or query.since:
+            for row in rows[160:200]:
+                row["updated_at"] = BEGIN + timedelta(seconds=2)
+        found = [
+            dict(row)
+            for row, key in zip(rows, keys, strict=True)
+            if not query.since or key >= query.since
+        ]
+        meta = {"total_count": len(found)}
+        return page_of(found[query.start : query.end], meta, query, BEGIN)
+
+    found = emitted(changed(Told(respond, now=lambda: BEGIN), None))
+    assert {row["id"] for row in found} == set(range(300))
+
+
+def test_without_a_date_a_key_of_the_future_does_not_move_the_bookmark() -> None:
+    rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(250)))]
+    last = rows[-1]["updated_at"]
+    rows.append({"id": 1000, "updated_at": BEGIN + timedelta(days=365)})
+    listing = listing_of(rows)
+    told = Told(lambda query: listing.respond(query)._replace(date=None), now=lambda: BEGIN)
+    bookmarks: list[datetime | None] = []
+
+    def bookmark() -> Iterator[Records]:
+        bookmarks.append((yield from changed(told, None)))
+
+    emitted(bookmark())
+    assert bookmarks == [last - MARGIN]
+
+
+@pytest.mark.parametrize("most", [30, 60])
+def test_a_page_that_is_cut_without_a_word_is_not_the_last_where_a_row_has_left(most: int) -> None:
+    rows: list[Row] = [
+        {"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(most + 1)))
+    ]
+
+    def respond(query: Query) -> Page:
+        found = [row for row in rows if not query.since or row["updated_at"] >= query.since]
+        size = min(most, query.size)
+        if len(rows) > most:
+            del rows[0]
+        return Page(found[(query.number - 1) * size :][:size], None, is_last=None, date=BEGIN)
+
+    assert {row["id"] for row in emitted(changed(Told(respond), None))} == set(range(most + 1))

@@ -190,7 +190,7 @@ def test_rows_and_count_that_do_not_add_up_fail_after_a_few_tries() -> None:
 
     with pytest.raises(RequestFailed, match="counts 6 and gave 2 different rows"):
         emitted(counted(Told(respond)))
-    assert len(asked) < 20
+    assert len(asked) <= 7 * 3  # passes of a page, the one behind it, and the page once more
 
 
 @pytest.mark.parametrize("most", [10, 25, 60])
@@ -367,7 +367,7 @@ def test_rows_without_a_key_are_read_though_the_list_grows(place: str) -> None:
     assert found >= {10_000, 10_001, 10_002, *range(900)}
 
 
-def test_an_end_that_nothing_tells_takes_one_look_behind_it() -> None:
+def test_an_end_that_nothing_tells_takes_a_look_behind_it_and_one_more_at_it() -> None:
     asked = 0
 
     def respond(query: Query) -> Page:
@@ -376,7 +376,7 @@ def test_an_end_that_nothing_tells_takes_one_look_behind_it() -> None:
         return page_of([{"id": n} for n in range(5)] * (query.number == 1), None, query, BEGIN)
 
     emitted(counted(Told(respond)))
-    assert asked == 2
+    assert asked == 3
     asked = 0
     emitted(counted(Told(respond, expected=5)))
     assert asked == 1

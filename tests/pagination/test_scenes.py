@@ -100,6 +100,7 @@ def survive(kind: str, scene: dict[str, t.Any]) -> None:
         window=scene["window"],
         statuses=STATUSES[:3] if kind == "merged" else ("completed",),
     )
+    model.now += timedelta(hours=1)  # else the next run reads the last rows again anyway
     target: dict[int, Row] = {}
     bookmark = None
 
@@ -284,7 +285,7 @@ def test_a_long_list_is_asked_for_without_a_pause_and_never_deep(ahead: int) -> 
     assert read(changed(listing, None), target).ended
     assert not model.lacking(target)
     deepest = sorted(end for end, _ in asked)
-    assert deepest[-1] == 20_000  # rows without a key stand there, if there are any
+    assert 20_000 <= deepest[-1] < 20_100  # rows without a key stand there, if there are any
     assert deepest[-2] < 10_000
     assert min(sent for _, sent in asked[25:-100]) > 20
 
