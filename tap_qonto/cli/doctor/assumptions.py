@@ -89,7 +89,7 @@ LISTS = (
     Assumption(
         9,
         "Lists tell in `meta` how many rows there are and which page is next (Q17-Q19).",
-        "A short page is looked behind: a request more for each list.",
+        "A short page is looked behind: and looked at once more: two requests more for each list.",
         lists.counters,
     ),
     Assumption(
@@ -108,7 +108,7 @@ LISTS = (
     Assumption(
         12,
         "Every page of a list can be asked for, however far in it is.",
-        "Lists with a key are read by windows that begin anew; one without is `failed`, and says "
+        "Lists with a key are read by windows that move along; one without is `failed`, and says "
         "so.",
         lists.depth,
     ),
