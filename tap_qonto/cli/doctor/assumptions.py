@@ -89,7 +89,7 @@ LISTS = (
     Assumption(
         9,
         "Lists tell in `meta` how many rows there are and which page is next (Q17-Q19).",
-        "A short page is looked behind: and looked at once more: two requests more for each list.",
+        "A short page is looked behind, then at once more: two requests more for each list.",
         lists.counters,
     ),
     Assumption(
