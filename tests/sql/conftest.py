@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from tables import into_duckdb
@@ -20,13 +21,15 @@ if t.TYPE_CHECKING:
 
 from marts import STREAMS, VIEWS
 
+PARIS = ZoneInfo("Europe/Paris")
+
 
 @pytest.fixture(scope="package")
 def qonto() -> Iterator[Server]:
     """Four organizations, and in the first also what the demo does not bring by itself."""
     with running(organizations=4, transactions=120, seed=5) as server:
         bank, first = server.bank, server.bank.organizations[0].id
-        today = server.clock.now().date()
+        today = server.clock.now().astimezone(PARIS).date()  # as the models count
         unpaid = [r["id"] for r in bank.rows("client_invoices", first) if r["status"] == "unpaid"]
         part = {"value": "10.07", "currency": "EUR"}
         bank.edit("client_invoices", first, unpaid[0], amount_paid=part)
