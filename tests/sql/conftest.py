@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing as t
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from tables import into_duckdb
@@ -19,9 +18,7 @@ if t.TYPE_CHECKING:
 
     from demo.server import Server
 
-from marts import STREAMS, VIEWS
-
-PARIS = ZoneInfo("Europe/Paris")
+from marts import PARIS, STREAMS, VIEWS
 
 
 @pytest.fixture(scope="package")

@@ -6,7 +6,6 @@ import re
 import typing as t
 from collections import defaultdict
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -20,9 +19,8 @@ if t.TYPE_CHECKING:
 
     from demo.server import Server
 
-from marts import CASH, ROOT, ask, signed
+from marts import CASH, PARIS, ROOT, ask, signed
 
-PARIS = ZoneInfo("Europe/Paris")
 AGES = (
     (0, "1 not yet due"),
     (30, "2 up to 30 days"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import typing as t
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 if t.TYPE_CHECKING:
     import duckdb
     from taps import Row
 
 ROOT = Path(__file__).parents[2]
+PARIS = ZoneInfo("Europe/Paris")  # the days of the models
 VIEWS = ROOT / "docs/sql/duckdb.sql"
 STREAMS = {"transaction_counts", *re.findall(r"from main\.(\w+)", VIEWS.read_text("utf-8"))}
 CASH = """
