@@ -23,7 +23,7 @@ Walk: t.TypeAlias = "Generator[Records, None, datetime | None]"
 
 
 class Unsorted(Exception):  # noqa: N818 - what the list is
-    """The list does not come in the order that was asked for, or rows lack its key."""
+    """The list can't be read by its key: rows lack it, or come in no order, or too fast."""
 
 
 class Ignored(Unsorted):

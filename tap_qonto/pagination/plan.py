@@ -19,7 +19,7 @@ OVERLAP = 3  # rows; more where keys repeat or rows left
 class Plan:
     """The windows that can be asked for, and the queries of the next pages.
 
-    Places count the rows from where the walk began, or began anew.
+    Places count the rows from where the walk began, or a window was opened.
     """
 
     def __init__(self, listing: Listing) -> None:
@@ -27,8 +27,8 @@ class Plan:
         self._queries: deque[tuple[Query, int]] = deque()  # and where the window of each begins
         self._overlap = float(OVERLAP)
         self._total = listing.expected or 0
-        self._place = 0  # where its window begins
-        self._ties = 0  # rows at its end that have its last key
+        self._place = 0  # where the window of the page in hand begins
+        self._ties = 0  # rows at the end of that page that have its last key
         self._ahead = 1 if listing.expected else 0  # pages, at most
         self._windows: dict[int, datetime | None] = {0: None}  # lower bounds, by place
         self._begun: datetime | None = None  # the bound of the last one that was opened
