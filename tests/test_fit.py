@@ -17,7 +17,7 @@ from jsonschema import Draft7Validator, FormatChecker
 from tap_qonto.api.contract import CONTRACT, ORGANIZATIONS, derived_facts, endpoints, row_facts
 from tap_qonto.api.responses import decode
 from tap_qonto.sync.rows import row_shaper
-from tap_qonto.sync.writers import RowMessage, append_line
+from tap_qonto.sync.writers import RowMessage, encoded
 
 NAMES = tuple(endpoints())
 FORMATS = FormatChecker(())
@@ -85,8 +85,7 @@ def filled(schema: dict[str, t.Any], value: t.Any, depth: int) -> t.Any:
 
 def valid(stream: str, row: t.Any) -> None:
     """Fail unless the line that leaves is valid by the SCHEMA; null keys are another matter."""
-    line = bytearray()
-    append_line(line, RowMessage(stream, row))
+    line, _ = encoded([[RowMessage(stream, row)]])
     record = json.loads(line, parse_float=Decimal)["record"]
     schema = CONTRACT.get_schema(stream)
     keys = {name for name in endpoints()[stream].primary_keys if record.get(name) is None}

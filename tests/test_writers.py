@@ -23,7 +23,7 @@ from tap_qonto.sync.writers import (
     IntervalStateWriter,
     LineWriter,
     RowMessage,
-    append_line,
+    encoded,
 )
 
 if t.TYPE_CHECKING:
@@ -45,9 +45,9 @@ def lines(out: io.BytesIO) -> list[dict[str, t.Any]]:
     return [json.loads(line, parse_float=Decimal) for line in out.getvalue().splitlines()]
 
 
-def line(record: dict[str, t.Any], *facts: t.Any) -> bytearray:
-    text = bytearray()
-    append_line(text, RowMessage("labels", record, *facts))
+def line(record: dict[str, t.Any], *facts: t.Any) -> bytes | bytearray:
+    text, error = encoded([[RowMessage("labels", record, *facts)]])
+    assert error is None
     return text
 
 

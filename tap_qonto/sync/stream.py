@@ -22,7 +22,7 @@ from tap_qonto.api.rate_limit import RateLimiterClosed
 from tap_qonto.errors import LoginRequired, OutputLost, QontoError, RequestDenied
 from tap_qonto.settings.values import BEGINNING
 from tap_qonto.sync.moments import moment_of, timestamp
-from tap_qonto.sync.writers import IndexedState, Lines, RowMessage, append_line
+from tap_qonto.sync.writers import IndexedState, Lines, RowMessage, encoded
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -224,24 +224,25 @@ class PartitionedStream(Stream):
             if error:
                 raise error
 
-    def _encoded(self, rows: list[Record]) -> tuple[bytearray, Unwritable | None]:
+    def _encoded(self, rows: list[Record]) -> tuple[bytes | bytearray, Unwritable | None]:
         """Encode rows, up to the first that can't be encoded. The rows themselves do not change."""
-        text = bytearray()
+        made: list[list[RowMessage]] = []
+        unmade: Exception | None = None
         with self._encoding:  # stream maps are not made for threads
             self._extracted = datetime.now(timezone.utc)
-            for row in rows:
-                end = len(text)
-                try:
-                    for message in self.messages(row):
-                        append_line(text, message)
-                except Exception as error:
-                    self.logger.debug("Can't write a row of %s", self.name, exc_info=True)
-                    del text[end:]
-                    return text, Unwritable(
-                        f"{self.name}: a row can't be written ({type(error).__name__}). If "
-                        "stream_maps is set, one of its expressions fails on this row"
-                    )
-        return text, None
+            try:
+                for row in rows:
+                    made.append([*self.messages(row)])  # noqa: PERF401 - those before an error stay
+            except Exception as failure:  # noqa: BLE001 - of a stream map
+                unmade = failure
+        text, unencoded = encoded(made)
+        if not (error := unencoded or unmade):
+            return text, None
+        self.logger.debug("Can't write a row of %s", self.name, exc_info=error)
+        return text, Unwritable(
+            f"{self.name}: a row can't be written ({type(error).__name__}). If "
+            "stream_maps is set, one of its expressions fails on this row"
+        )
 
     def messages(self, record: Record) -> Iterator[RowMessage]:
         """Make the messages of a row, as the SDK does, without the work that changes nothing.

@@ -19,6 +19,7 @@ from tap_qonto.errors import OutputLost
 from tap_qonto.sync.standard import write_whole
 
 if t.TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, TapState
@@ -51,14 +52,21 @@ class Lines(t.NamedTuple):
     """The bookmark of the partition once these lines are written; None: it stays."""
 
 
-def append_line(text: bytearray, message: RowMessage) -> None:
-    """Append `message` to `text`, as a line of JSON. Any thread may call this.
+def encoded(rows: Sequence[list[RowMessage]]) -> tuple[bytes | bytearray, Exception | None]:
+    """Encode the messages of rows, one per line: up to the first row that can't be, and why not.
 
-    Raises:
-        TypeError, ValueError: what msgspec raises for a value that it can't encode.
+    Any thread may call this.
     """
-    _encoder.encode_into(message, text, -1)
-    text += b"\n"
+    try:
+        return _encoder.encode_lines([one for row in rows for one in row]), None
+    except Exception:  # noqa: BLE001 - which row it is, and why, is found out here
+        text = bytearray()
+        for row in rows:
+            try:
+                text += _encoder.encode_lines(row)
+            except Exception as error:  # noqa: BLE001 - as msgspec has it
+                return text, error
+        return text, None
 
 
 class LineWriter(MsgSpecWriter):
