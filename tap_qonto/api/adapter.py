@@ -23,7 +23,8 @@ if t.TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-CHUNK = 2**16  # bytes
+CHUNK = 2**16  # bytes that are received at once, at most
+PART = 2**20  # bytes that are unpacked at once, at most
 ENCODING = {"Accept-Encoding": "gzip"}  # what `body_of` unpacks
 _BUNDLE = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
 _PROXY = "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"
@@ -162,7 +163,7 @@ def body_of(
 
 
 def _unpacked(response: requests.Response) -> Iterator[bytes]:
-    """Yield the body in parts of at most CHUNK bytes each, however small they came."""
+    """Yield the body in parts of at most PART bytes each."""
     received = iter(functools.partial(response.raw.read1, CHUNK, decode_content=False), b"")
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding in {"", "identity"}:
@@ -182,12 +183,12 @@ def _gunzipped(received: Iterator[bytes]) -> Iterator[bytes]:
         left = packed
         while left:
             unpacking = unpacking or zlib.decompressobj(_GZIP)
-            if part := unpacking.decompress(left, CHUNK):
+            if part := unpacking.decompress(left, PART):
                 yield part
             left = unpacking.unconsumed_tail
             if unpacking.eof:  # another one may follow (RFC 1952, 2.2)
                 left, unpacking = unpacking.unused_data, None
-    while unpacking and (part := unpacking.decompress(b"", CHUNK)):
+    while unpacking and (part := unpacking.decompress(b"", PART)):
         yield part
     if unpacking and not unpacking.eof:
         raise DecodeError("cut short")
@@ -201,7 +202,7 @@ def _bounded(connection: type, seconds: float) -> type:
         def __init__(self, sock: socket.socket, *args: t.Any, **kwargs: t.Any) -> None:
             super().__init__(sock, *args, **kwargs)
             raw = self.fp.detach()
-            self.fp = io.BufferedReader(_Timed(raw, sock, seconds))
+            self.fp = io.BufferedReader(_Timed(raw, sock, seconds), CHUNK)
 
     return type(
         connection.__name__, (connection,), {"response_class": Response, "seconds": seconds}
