@@ -157,7 +157,12 @@ def test_a_time_is_rfc_3339_in_utc_or_nothing(value: str) -> None:
         assert utc(text) == text
         assert moment_of(text) == moment_of(value)
         assert calendar_date(value) == value[:10]
-    assert (moment_of(value) is None) == (text is None)
+    assert (moment_of(value) is None) == (text is None or text < "0002")
+
+
+def test_the_zero_of_go_is_no_moment() -> None:
+    assert moment_of("0001-01-01T00:00:00Z") is None
+    assert utc("0001-01-01T00:00:00Z") == "0001-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize(

@@ -48,13 +48,18 @@ def calendar_date(value: t.Any) -> str | None:
 
 
 def moment_of(value: t.Any) -> datetime | None:
-    """Read a timestamp or a date of a row, aware in UTC; None if it is none. To microseconds."""
+    """Read a timestamp or a date of a row, aware in UTC, to microseconds.
+
+    None if it is none, or of the year 1: that is Go's zero, and nothing is earlier than it.
+    """
     return _moment_of(value) if isinstance(value, str) else None
 
 
 @functools.lru_cache(maxsize=2048)
 def _moment_of(value: str) -> datetime | None:
     """The same: rows of one moment come together, and each is asked for several times."""
+    if value.startswith("0001-"):
+        return None
     if is_usual_timestamp(value):
         return datetime.fromisoformat(f"{value[:-1]}+00:00")
     text = utc(value)
