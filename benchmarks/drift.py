@@ -36,7 +36,8 @@ def pages(listing: Listing, since: datetime | None) -> Walk:
         yield Records(page.rows)
         latest = max([*map(listing.key, page.rows), latest], key=lambda key: (key is not None, key))
         if page.is_last or not page.rows:
-            return latest
+            yield Records([], latest)
+            return
         number += 1
 
 
@@ -45,7 +46,7 @@ def bounded(listing: ModelListing, since: datetime | None) -> Walk:
     first = listing.page(Query(since, 1, 1))
     listing.window = (since, first.date)
     yield from pages(listing, since)
-    return first.date
+    yield Records([], first.date)
 
 
 def ahead(listing: Listing, since: datetime | None) -> Walk:
@@ -60,7 +61,7 @@ def ahead(listing: Listing, since: datetime | None) -> Walk:
         page = listing.page(Query(since, number, listing.size))
         latest += map(listing.key, page.rows)
         yield Records(page.rows)
-    return max(latest, default=since)
+    yield Records([], max(latest, default=since))
 
 
 def strict_key(listing: Listing, since: datetime | None) -> Walk:
@@ -71,7 +72,8 @@ def strict_key(listing: Listing, since: datetime | None) -> Walk:
         yield Records(page.rows)
         last = listing.key(page.rows[-1]) if page.rows else since
         if page.is_last or not page.rows:
-            return last
+            yield Records([], last)
+            return
         since, number = (last, 1) if last != since else (since, number + 1)
 
 
@@ -128,11 +130,7 @@ def compare(
 
 def _noted(walk: Walk, sent: list[tuple[int, int]]) -> Walk:
     """Pass a walk on; note id and version of each row."""
-    while True:
-        try:
-            batch = next(walk)
-        except StopIteration as end:
-            return t.cast("datetime | None", end.value)
+    for batch in walk:
         sent += [(row["id"], row["version"]) for row in batch.rows]
         yield batch
 

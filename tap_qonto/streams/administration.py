@@ -31,7 +31,6 @@ class UserOrganizations(QontoStream):
     def read(self, context: Mapping[str, t.Any], fetch: Fetch) -> Walk:  # noqa: ARG002
         """Hand over what was found out at the start of the run."""
         yield Records([self._shape(row, None) for row in self.run.organizations.rows()])
-        return None
 
 
 class Organization(OneRowStream):
@@ -50,7 +49,6 @@ class Organization(OneRowStream):
         organization_id = context["organization_id"]
         row = organization_of(self.run.organizations.body(organization_id))
         yield Records([self.one_row(row, organization_id)])
-        return None
 
 
 class Subscription(OneRowStream):

@@ -48,7 +48,6 @@ class BankAccounts(QontoStream):
             accounts = self.run.organizations.accounts(organization_id)
             others = (dict(one) for one in accounts if one["id"] not in listed)
             yield Records([self._shape(one, organization_id) for one in others])
-        return None
 
 
 class BankAccountBalances(QontoStream):
@@ -102,8 +101,7 @@ class BankAccountBalances(QontoStream):
             )
             for account in accounts
         ]
-        yield Records(rows)
-        return observed
+        yield Records(rows, observed)
 
 
 class Transactions(PerAccountStream):

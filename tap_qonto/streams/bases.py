@@ -53,7 +53,6 @@ class OneRowStream(QontoStream):
         if is_error(body):
             raise RequestFailed(f"{self.name}: Qonto answers 200 with an error in place of the row")
         yield Records([self.one_row(self.row_of(body), context["organization_id"])])
-        return None
 
     def row_of(self, body: t.Any) -> t.Any:
         """Unwrap the row of a response; it may be none."""

@@ -99,12 +99,11 @@ class QontoStream(PartitionedStream):
                 403,
             )
         try:
-            upto = yield from self.walk(context, fetch, self.since(context))
+            yield from self.walk(context, fetch, self.since(context))
         except RequestDenied as error:
             organizations.refused(error, organization_id)
             raise
         organizations.answered(organization_id)
-        return upto
 
     def lacks_scope(self) -> bool:
         """Try with one organization: a refusal that names a scope holds for all of them."""

@@ -19,7 +19,7 @@ from tap_qonto.errors import (
     RequestDenied,
     RequestRejected,
 )
-from tap_qonto.pagination.pages import Page, Query, Records, ask
+from tap_qonto.pagination.pages import Page, Query, Records
 from tap_qonto.pagination.readers import merged, whole
 from tap_qonto.streams.bases import UpdatedStream
 from tap_qonto.streams.client import BARE, PLAIN, Params, QontoListing, QontoStream
@@ -94,14 +94,16 @@ class PerAccountStream(UpdatedStream):
             if since and (new := tuple(one for one in statuses if one not in known)):
                 for rows, _ in read(self.run.settings.start_date, new):
                     yield Records(rows)
-            return (yield from read(since, statuses))
+            yield from read(since, statuses)
         except RequestRejected:
             with self._asking:
                 if self._accepted() == statuses:
                     self._find_refused(context, fetch, statuses)
             if self._accepted() == statuses:
                 raise
-        return (yield from self.walk(context, fetch, since))
+        else:
+            return
+        yield from self.walk(context, fetch, since)
 
     def notes(self) -> dict[str, t.Any]:
         """What a bookmark says besides its moment: which statuses were read."""
@@ -186,7 +188,7 @@ class PerAccountStream(UpdatedStream):
 
     def _first(self, context: Mapping[str, t.Any], fetch: Fetch, *statuses: str) -> Page:
         one = self._plain(context, fetch, *statuses)
-        return ask(one, Query(size=one.size))
+        return one.ask(Query(size=one.size))
 
     def _find_refused(
         self, context: Mapping[str, t.Any], fetch: Fetch, statuses: tuple[str, ...]
@@ -278,7 +280,6 @@ class PerRowStream(QontoStream):
             raise gone[0]
         if gone:
             self.logger.info("%d rows were deleted while %s was read.", len(gone), self.name)
-        return None
 
     def _listing(
         self, context: Mapping[str, t.Any], fetch: Fetch, row: Record, more: Params = ()
@@ -339,4 +340,3 @@ class PerCurrencyStream(QontoStream):
             if len(rejected) == len(lists):
                 raise rejection
             lists[currency].warn(f"Qonto does not accept the currency {currency} here (422)")
-        return None

@@ -32,7 +32,7 @@ def first_accepted(ways: Sequence[Way], observed: Observed, told: Callable[[], N
     first, last = min(observed.way, len(ways) - 1), len(ways) - 1
     for number in range(first, len(ways)):
         try:
-            upto = yield from ways[number]()
+            yield from ways[number]()
         except (RequestRejected, Unsorted) as error:
             if number == last:
                 raise
@@ -42,8 +42,7 @@ def first_accepted(ways: Sequence[Way], observed: Observed, told: Callable[[], N
             if refused and number > observed.way:
                 observed.way = number
                 told()
-            return upto
-    return None
+            return
 
 
 def apart(within: Within, since: datetime, until: datetime, field: str | None) -> Walk:

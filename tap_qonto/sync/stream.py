@@ -210,17 +210,10 @@ class PartitionedStream(Stream):
             Unwritable: after the lines of the rows before it.
             Whatever the walk raises.
         """
-        walk = self.read(context, fetch)
-        while True:
-            try:
-                rows, upto = next(walk)
-            except StopIteration as end:
-                if end.value:
-                    yield Lines(b"", 0, end.value)
-                return
-            rows = rows[: self.ABORT_AT_RECORD_COUNT]  # all, but for `--test`
-            text, error = self._encoded(rows)
-            yield Lines(text, len(rows), None if error else upto)
+        for rows, upto in self.read(context, fetch):
+            wanted = rows[: self.ABORT_AT_RECORD_COUNT]  # all, but for `--test`
+            text, error = self._encoded(wanted)
+            yield Lines(text, len(wanted), None if error else upto)
             if error:
                 raise error
 

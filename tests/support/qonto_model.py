@@ -330,20 +330,15 @@ def read(
             return Outcome(bookmark, number, ended=False)
         try:
             rows, upto = next(walk)
-        except StopIteration as end:
-            rows, upto = [], end.value
-            ended = True
+        except StopIteration:
+            return Outcome(bookmark, number, ended=True)
         except (RequestFailed, Unsorted) as error:
             return Outcome(bookmark, number, ended=False, error=str(error) or "unsorted")
-        else:
-            ended = False
         for row in rows:
             target[row["id"]] = row
         if upto:
             check(upto)
             bookmark = upto
-        if ended:
-            return Outcome(bookmark, number, ended=True)
     raise AssertionError("the walk does not end")
 
 

@@ -204,7 +204,7 @@ class Files(PerAccountStream):
 
     def walk(self, context: Mapping[str, t.Any], fetch: Fetch, since: datetime | None) -> Walk:
         """Look for files in the rows that changed, and fetch those that are not there."""
-        return (yield from _Partition(self, context, since).walk(fetch))
+        return _Partition(self, context, since).walk(fetch)
 
     @property
     def _version(self) -> None:
@@ -256,24 +256,22 @@ class _Partition:
             known = frozenset((one.kind, one.file_id) for one in tried)
             walk = self._parent.walk(self._context, fetch, self._since)
             waiting: deque[tuple[list[_Started], datetime | None]] = deque()
-            while True:
-                try:
-                    rows, upto = next(walk)
-                except StopIteration as end:
-                    last: datetime | None = end.value
-                    break
-                waiting.append((self._started(self._wanted(rows, known)), upto))
+            last: datetime | None = None
+            for rows, upto in walk:
+                last = upto or last
+                if rows:
+                    waiting.append((self._started(self._wanted(rows, known)), upto))
                 if len(waiting) > 1:
-                    started, upto = waiting.popleft()
-                    yield Records([*self._kept(started)], self._bookmark(upto))
-            for started, upto in waiting:
-                yield Records([*self._kept(started)], self._bookmark(upto))
+                    started, until = waiting.popleft()
+                    yield Records([*self._kept(started)], self._bookmark(until))
+            for started, until in waiting:
+                yield Records([*self._kept(started)], self._bookmark(until))
         finally:
             self._report()
         if not self._parent.replication_key:  # a list that is read whole, at each run
             last = self._began
         self._told = self._began - CLOCKS_DIFFER
-        return self._bookmark(last)
+        yield Records([], self._bookmark(last))
 
     def _wanted(self, rows: list[Record], known: frozenset[tuple[str, str]]) -> Iterator[Document]:
         """Yield the files that rows name, but for those that need not be looked at, or are coming.
