@@ -123,7 +123,7 @@ class QontoStream(PartitionedStream):
         fetch: Fetch,
         since: datetime | None,  # noqa: ARG002 - for the incremental kinds
     ) -> Walk:
-        """Yield the records of one partition and return its bookmark. Bases override this."""
+        """Yield the records of one partition, and its bookmark with them. Bases override this."""
         return self.whole(context, fetch)
 
     def whole(
