@@ -34,6 +34,7 @@ if t.TYPE_CHECKING:
 PATIENCE = 30  # requests without progress, one after the other, before a list is given up
 FRESH = timedelta(seconds=10)  # what changed so shortly before the start may show it too early
 RECENT = 3  # pages whose rows are not handed over again if they come again unchanged
+OWED = 24  # pages that are read before a gap, at most, and remembered while there is one
 
 
 class Keyed:
@@ -44,10 +45,10 @@ class Keyed:
         self._listing, self._since = listing, since
         self._plan = Plan(listing, since if listing.can_open else None)
         self._before = operator.gt if listing.is_descending else operator.lt
-        self._known: dict[Hashable, Row] = {}  # of the last pages; more while something is owed
-        self._owed: list[tuple[datetime, datetime]] = []  # gaps: rows of and between two keys
-        self._misses, self._total = 0, -1  # pages in a row without progress; rows, as first counted
-        self._start = self._late = LATEST
+        self._known: dict[Hashable, Row] = {}  # of the last pages
+        self._owed: list[tuple[datetime, datetime, int]] = []  # between two keys, before which page
+        self._pages = self._misses = 0  # pages read, and of the last ones those without progress
+        self._start, self._late, self._total = LATEST, LATEST, 0  # rows, as counted at first
         self._reached: datetime | None = None
         self._sees_all = since is not None or not listing.can_open
         self._is_beyond = False  # are the last rows that were read later than the start?
@@ -66,8 +67,9 @@ class Keyed:
                 if not listing.is_here(query):  # meanwhile other lists of a merged walk go on
                     yield Records([])
                 page = listing.ask(query)
-                if self._total < 0:
+                if not self._pages:
                     self._begin(page)
+                self._pages += 1
                 keys = self._settled(query, page)
                 if not self._goes_on(query, page, keys):
                     self._misses += 1
@@ -120,7 +122,7 @@ class Keyed:
         if not is_near and self._listing.can_open:
             if owed and owed[-1][0] == reached:
                 owed.pop()
-            owed.append((reached, keys[0]))
+            owed.append((reached, keys[0], self._pages))
         elif keys == [reached] * query.size:  # which no page can overlap
             raise Unsorted
         return is_near or self._listing.can_open
@@ -141,7 +143,7 @@ class Keyed:
             if one is None or (one != row and (key(one) or LATEST) <= (key(row) or LATEST)):
                 known[name] = row
                 found.append(row)
-        most = self._listing.size * RECENT * (8 if self._owed else 1)
+        most = self._listing.size * (RECENT + OWED * bool(self._owed))
         while len(known) > most:
             del known[next(iter(known))]
         return Records(found, self._bookmark())
@@ -180,17 +182,17 @@ class Keyed:
             raise Unsorted
 
     def _pay(self, *, at_once: bool) -> Walk:
-        """Read what is owed, at once, or if it has come; else send for it.
+        """Read what is owed, at once, or if it has come, or long ago; else send for it.
 
         A page that begins before the lower key and reaches beyond the higher one holds all rows.
         """
         listing, owed = self._listing, self._owed
-        for low, _ in owed:
+        for low, *_ in owed:
             listing.ahead(Query(low - SECOND, size=listing.size))
         while owed:
-            low, high = owed[0]
+            low, high, number = owed[0]
             query = Query(low - SECOND, size=listing.size)
-            if not (at_once or listing.is_here(query)):
+            if not (at_once or listing.is_here(query) or number + OWED <= self._pages):
                 return
             page = listing.ask(query)
             upto = max([low, *self._settled(query, page)])
@@ -200,6 +202,6 @@ class Keyed:
                 for rows, _ in listing.apart(low - SECOND, low + 3 * SECOND):
                     yield self._other(listing.named(rows))
                 upto = low + 2 * SECOND
-            owed[:1] = [] if upto > high or ended else [(upto, high)]
+            owed[:1] = [] if upto > high or ended else [(upto, high, self._pages)]
             if self._reached and upto > self._reached:
                 self._reached, self._misses = upto, 0
