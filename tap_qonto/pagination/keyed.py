@@ -12,8 +12,7 @@ request. The key holds in any order. `reached` is a moment: all rows of lower ke
 4. At the last page, or at one later than the start, with nothing owed, all rows were handed over.
 
 Keys later than the first response are set aside in 2 and 3: a row may show its new key at its old
-place; the next run asks for it. Without a lower bound, pages that overlap by more close a gap. A
-descending list is the same, mirrored.
+place. Without a lower bound, more overlap closes a gap. A descending list is the same, mirrored.
 """
 
 from __future__ import annotations
@@ -81,12 +80,11 @@ class Keyed:
                 ended = self._ends(query, page, keys)
                 if not self._sees_all and query.since and (ended or self._total):
                     self._look_behind(at_once=ended or not plan.queries)
-                is_stuck = self._misses > 1
-                yield from self._pay(at_once=ended or is_stuck or not plan.queries)
+                yield from self._pay(at_once=ended or self._misses > 1 or not plan.queries)
                 if ended:
                     yield Records([], self._bookmark(ended=True))
                     return
-                if is_stuck and listing.can_open and self._reached not in {None, opened}:
+                if self._misses > 1 and listing.can_open and self._reached not in {None, opened}:
                     opened = self._reached
                     plan.again(opened)
         finally:
@@ -198,10 +196,12 @@ class Keyed:
             upto = max([low, *self._settled(query, page)])
             yield self._other(page.named)
             ended = upto <= high and listing.is_last(query, page)
-            if upto == low and not ended:  # its rows fill the page
+            if is_apart := upto == low and not ended:  # its rows fill the page
                 for rows, _ in listing.apart(low - SECOND, low + 3 * SECOND):
                     yield self._other(listing.named(rows))
                 upto = low + 2 * SECOND
             owed[:1] = [] if upto > high or ended else [(upto, high, self._pages)]
             if self._reached and upto > self._reached:
+                if is_apart and self._misses > 1:  # those of the second before may too
+                    self._plan.again(upto + SECOND)
                 self._reached, self._misses = upto, 0

@@ -39,6 +39,19 @@ def test_keys_of_seconds_in_a_row_that_fill_pages_each_are_read(window: int) -> 
     assert model.requests < 60
 
 
+@pytest.mark.parametrize("window", [0, 16])
+def test_thousands_of_rows_of_each_of_several_moments_of_one_second_are_read(window: int) -> None:
+    model = Model(rows=9000, window=window)
+    for number, one in enumerate(sorted(model.state)):
+        model.now = BEGIN + timedelta(milliseconds=(100, 500, 900, 1700)[number // 2250])
+        model.edit(one)
+    model.settle()
+    target: dict[int, Row] = {}
+    assert read(changed(model.listing(), None), target).ended
+    assert not model.lacking(target)
+    assert model.requests < 200
+
+
 def test_a_row_that_leaves_behind_a_page_that_was_cut_is_no_end() -> None:
     """The page has as many rows as are left: the one behind it has come in front of its border."""
     rows: list[Row] = [{"id": n, "updated_at": when} for n, when in enumerate(minutes(*range(6)))]
