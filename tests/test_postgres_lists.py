@@ -37,7 +37,8 @@ def test_no_row_is_lost_behind_postgres(
     table(connection, plan, change)
     listing = InPostgres(connection)
     assert len(ids(changed(listing, None))) == ROWS
-    assert len(listing.asked) < 2.5 * ROWS / 100  # by both keys; 1.18 where keys do not repeat
+    # by both keys, and once more for each that fills a page; 1.18 where keys do not repeat
+    assert len(listing.asked) < 3 * ROWS / 100
 
 
 def test_no_row_is_lost_while_rows_are_updated_in_bulk(connection: psycopg.Connection) -> None:

@@ -56,8 +56,7 @@ class Keyed:
         """Hand over every row from `since` on, and at last the bookmark, if there is one.
 
         Raises:
-            Unsorted: the order is not that of the keys, rows have none, bound or page number are
-                ignored, or the list changes too fast. Rows may have been handed over.
+            Unsorted: keys lack or have no order, bound or number are ignored, or it moves too fast.
         """
         listing, plan, opened = self._listing, self._plan, self._since
         try:
@@ -84,7 +83,8 @@ class Keyed:
                 if ended:
                     yield Records([], self._bookmark(ended=True))
                     return
-                if self._misses > 1 and listing.can_open and self._reached not in {None, opened}:
+                is_stuck = self._misses > bool(plan.queries)
+                if is_stuck and listing.can_open and self._reached not in {None, opened}:
                     opened = self._reached
                     plan.again(opened)
         finally:
@@ -202,6 +202,6 @@ class Keyed:
                 upto = low + 2 * SECOND
             owed[:1] = [] if upto > high or ended else [(upto, high, self._pages)]
             if self._reached and upto > self._reached:
-                if is_apart and self._misses > 1:  # those of the second before may too
+                if is_apart and self._misses > bool(self._plan.queries):
                     self._plan.again(upto + SECOND)
                 self._reached, self._misses = upto, 0
