@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from lists import Row, Told, emitted, in_some_way, listing_of, minutes
-from qonto_model import BEGIN, Model, read
+from qonto_model import BEGIN, Model, changed_at, read
 
 from tap_qonto.errors import RequestFailed
 from tap_qonto.pagination.pages import MARGIN, Page, Query, Unsorted
@@ -28,11 +28,7 @@ def test_rows_without_a_key_behind_a_list_without_count_are_not_lost_in_silence(
 
 @pytest.mark.parametrize("window", [0, 16])
 def test_keys_of_seconds_in_a_row_that_fill_pages_each_are_read(window: int) -> None:
-    model = Model(rows=1200, window=window)
-    for number, one in enumerate(sorted(model.state)):
-        model.now = BEGIN + timedelta(seconds=number // 300)
-        model.edit(one)
-    model.settle()
+    model = changed_at(1200, lambda number: timedelta(seconds=number // 300), window)
     target: dict[int, Row] = {}
     assert read(changed(model.listing(), None), target).ended
     assert not model.lacking(target)
@@ -41,11 +37,8 @@ def test_keys_of_seconds_in_a_row_that_fill_pages_each_are_read(window: int) -> 
 
 @pytest.mark.parametrize("window", [0, 16])
 def test_thousands_of_rows_of_each_of_several_moments_of_one_second_are_read(window: int) -> None:
-    model = Model(rows=9000, window=window)
-    for number, one in enumerate(sorted(model.state)):
-        model.now = BEGIN + timedelta(milliseconds=(100, 500, 900, 1700)[number // 2250])
-        model.edit(one)
-    model.settle()
+    moments = [timedelta(milliseconds=one) for one in (100, 500, 900, 1700)]
+    model = changed_at(9000, lambda number: moments[number // 2250], window)
     target: dict[int, Row] = {}
     assert read(changed(model.listing(), None), target).ended
     assert not model.lacking(target)

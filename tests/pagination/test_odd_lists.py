@@ -17,7 +17,7 @@ from lists import (
     listing_of,
     minutes,
 )
-from qonto_model import BEGIN, Behaviour, Churn, Model, read
+from qonto_model import BEGIN, Behaviour, Churn, Model, changed_at, read
 
 from tap_qonto.errors import RequestDenied, RequestFailed, RequestRejected
 from tap_qonto.pagination.pages import (
@@ -215,11 +215,7 @@ def test_a_list_that_is_limited_in_depth_is_read_by_windows(deep: str) -> None:
 
 @pytest.mark.parametrize("ties", [3, 40, 99, 100, 101, 500])
 def test_rows_of_one_key_are_read_in_whatever_order_they_come(ties: int) -> None:
-    model = Model(rows=2000)
-    for number, identity in enumerate(sorted(model.state)):
-        model.now = BEGIN + timedelta(minutes=number // ties)
-        model.edit(identity)
-    model.settle()
+    model = changed_at(2000, lambda number: timedelta(minutes=number // ties))
     target: dict[int, Row] = {}
     assert read(changed(model.listing(), None), target).ended
     assert not model.lacking(target)
@@ -228,13 +224,12 @@ def test_rows_of_one_key_are_read_in_whatever_order_they_come(ties: int) -> None
 
 def daily(group: int) -> Model:
     """Ten thousand rows, each day as many as `group` of one moment."""
-    model = Model(rows=10_000, window=48)
-    for number, identity in enumerate(sorted(model.state)):
+
+    def after(number: int) -> timedelta:
         day, place = divmod(number, 274)
-        model.now = BEGIN + timedelta(days=day, minutes=max(0, place - group))
-        model.edit(identity)
-    model.settle()
-    return model
+        return timedelta(days=day, minutes=max(0, place - group))
+
+    return changed_at(10_000, after, window=48)
 
 
 @pytest.mark.parametrize(("group", "most"), [(20, 125), (50, 140), (75, 155), (120, 230)])
@@ -267,11 +262,9 @@ def test_rows_of_one_key_are_sent_for_before_they_are_waited_for() -> None:
 
 def test_rows_of_one_key_with_neighbours_within_a_second_are_read() -> None:
     """A window begins a second early, so the first page of it never begins in the key."""
-    model = Model(rows=900)
-    for number, identity in enumerate(sorted(model.state)):
-        model.now = BEGIN + timedelta(milliseconds=50 * (number > 5) + 46 * (number > 72))
-        model.edit(identity)
-    model.settle()
+    model = changed_at(
+        900, lambda number: timedelta(milliseconds=50 * (number > 5) + 46 * (number > 72))
+    )
     target: dict[int, Row] = {}
     assert read(changed(model.listing(), None), target).ended
     assert not model.lacking(target)

@@ -308,6 +308,16 @@ class Model:
         ]
 
 
+def changed_at(rows: int, after: t.Callable[[int], timedelta], window: int = 16) -> Model:
+    """A quiet model in which the row of each number, from 0, changed so long after `BEGIN`."""
+    model = Model(rows=rows, window=window)
+    for number, identity in enumerate(sorted(model.state)):
+        model.now = BEGIN + after(number)
+        model.edit(identity)
+    model.settle()
+    return model
+
+
 class Outcome(t.NamedTuple):
     bookmark: datetime | None
     batches: int
@@ -342,4 +352,4 @@ def read(
     raise AssertionError("the walk does not end")
 
 
-__all__ = ["BEGIN", "Behaviour", "Churn", "Model", "Outcome", "read"]
+__all__ = ["BEGIN", "Behaviour", "Churn", "Model", "Outcome", "changed_at", "read"]
